@@ -1,0 +1,3 @@
+//! The `coderctl` program.
+
+fn main() {}
