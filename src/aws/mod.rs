@@ -1,1 +1,12 @@
-//! Being written.
+//! AWS: the kinds, and the only code that talks to it.
+//!
+//! [`call`] is the only retry layer and the only place that sees an SDK error; [`clients`] the
+//! only factory of clients. Every kind is one file below its service.
+
+pub mod call;
+pub mod clients;
+pub mod ec2;
+mod guard;
+
+pub use clients::Clients;
+pub use guard::CallCounts;

@@ -1,0 +1,98 @@
+//! EC2's network kinds.
+
+pub mod vpc;
+
+use super::Clients;
+use super::call::{Passing, safe};
+use crate::kind::{Api, Change, Cx, Error, Result, TAG_DEPLOYMENT, Tags};
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+
+/// EC2 in the region of a context.
+pub struct Ec2(pub(crate) aws_sdk_ec2::Client);
+
+impl Api for Ec2 {
+    fn connect(cx: &Cx) -> Result<Self> {
+        let clients = cx
+            .connector::<Clients>()
+            .ok_or_else(|| Error::local("there is no connection to AWS"))?;
+        Ok(Ec2(clients.ec2(&cx.region)))
+    }
+}
+
+/// The server-side filter that finds all that is ours, in one call a kind.
+pub(crate) fn ours(cx: &Cx) -> Filter {
+    filter(&format!("tag:{TAG_DEPLOYMENT}"), [cx.deployment.name.as_str()])
+}
+
+/// A filter by name.
+pub(crate) fn filter<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Filter {
+    let values = values.into_iter().map(str::to_owned).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+/// The tags of the step at hand, for a create call.
+pub(crate) fn tag_on_create(cx: &Cx, kind: ResourceType) -> Result<TagSpecification> {
+    Ok(TagSpecification::builder().resource_type(kind).set_tags(Some(to_ec2(&cx.tags()?))).build())
+}
+
+fn to_ec2(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// EC2's tags as ours.
+pub(crate) fn from_ec2(tags: &[Tag]) -> Tags {
+    tags.iter()
+        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+        .collect()
+}
+
+/// A fresh id that EC2's other machines have not heard of yet. Only right after a create.
+pub(crate) const fn fresh(code: &'static str) -> Passing {
+    Passing { code, message: "", seconds: 120, waiting_for: "AWS to know the new id everywhere" }
+}
+
+/// Carries out the changes of fields `tags.KEY`: sets what has a value, removes what has none.
+/// Both calls set a state, so they may be repeated.
+pub(crate) async fn retag(cx: &Cx, id: &str, changes: &[Change]) -> Result<()> {
+    let (set, removed) = tag_changes(changes);
+    let ec2 = cx.api::<Ec2>()?;
+    if !set.is_empty() {
+        let set = to_ec2(&set);
+        safe(cx, "ec2:CreateTags", || {
+            ec2.0.create_tags().resources(id).set_tags(Some(set.clone())).send()
+        })
+        .await?;
+    }
+    if !removed.is_empty() {
+        let removed: Vec<Tag> = removed.iter().map(|key| Tag::builder().key(key).build()).collect();
+        safe(cx, "ec2:DeleteTags", || {
+            ec2.0.delete_tags().resources(id).set_tags(Some(removed.clone())).send()
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The tags to set and the keys to remove that `changes` ask for.
+pub(crate) fn tag_changes(changes: &[Change]) -> (Tags, Vec<String>) {
+    let mut set = Tags::new();
+    let mut removed = Vec::new();
+    for change in changes {
+        let Some(key) = change.field.strip_prefix("tags.") else { continue };
+        match change.to.as_ref().and_then(serde_json::Value::as_str) {
+            Some(value) => {
+                set.insert(key.to_owned(), value.to_owned());
+            }
+            None => removed.push(key.to_owned()),
+        }
+    }
+    (set, removed)
+}
+
+/// Whether `changes` name `field`, or an entry of it.
+pub(crate) fn touches(changes: &[Change], field: &str) -> bool {
+    changes.iter().any(|change| {
+        change.field == field
+            || change.field.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'))
+    })
+}
