@@ -63,6 +63,11 @@ impl AnyFound {
         self.live.clone()
     }
 
+    /// The kind's `Live`, borrowed.
+    pub fn live_ref(&self) -> &Facts {
+        self.live.as_ref()
+    }
+
     /// The type again, if it is this one.
     pub fn downcast<K: Kind>(&self) -> Result<&Found<K>> {
         self.whole

@@ -70,6 +70,16 @@ pub struct Diff<'a> {
     notes: Vec<String>,
     /// A live parent that is not the wanted one although the wanted one is missing.
     strayed: Option<(&'static str, String)>,
+    extras: Vec<Extra>,
+}
+
+/// An entry of a collection that is live and not wanted, in a collection that others may add to.
+#[derive(Debug)]
+pub(crate) struct Extra {
+    /// `routes.10.9.0.0/16`.
+    pub(crate) field: String,
+    /// The live value.
+    pub(crate) live: Value,
 }
 
 /// What a finished comparison says.
@@ -79,6 +89,7 @@ pub(crate) struct Compared {
     pub(crate) wanted: BTreeMap<String, Value>,
     pub(crate) notes: Vec<String>,
     pub(crate) strayed: Option<(&'static str, String)>,
+    pub(crate) extras: Vec<Extra>,
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -93,12 +104,13 @@ impl<'a> Diff<'a> {
             wanted: BTreeMap::new(),
             notes: Vec::new(),
             strayed: None,
+            extras: Vec::new(),
         }
     }
 
     pub(crate) fn finish(self) -> Compared {
-        let Diff { changes, wanted, notes, strayed, .. } = self;
-        Compared { changes, wanted, notes, strayed }
+        let Diff { changes, wanted, notes, strayed, extras, .. } = self;
+        Compared { changes, wanted, notes, strayed, extras }
     }
 
     fn push(&mut self, field: String, from: Value, to: Option<Value>, effect: Effect) {
@@ -226,8 +238,8 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// A collection that others may add to: each entry is a field `field.KEY`; what is live and
-    /// not wanted stays, and is noted in the plan.
+    /// A collection that others may add to: each entry is a field `field.KEY`. What is live and
+    /// not wanted goes if an earlier apply put it there; if not, it stays and the plan says so.
     pub fn ours_only<T: PartialEq + Serialize>(
         &mut self,
         field: &str,
@@ -236,7 +248,7 @@ impl<'a> Diff<'a> {
     ) {
         self.entries(field, want, have);
         for (key, have) in have.iter().filter(|(key, _)| !want.contains_key(*key)) {
-            self.notes.push(format!("{field} {key} ({}) is not ours and stays", show(&json(have))));
+            self.extras.push(Extra { field: format!("{field}.{key}"), live: json(have) });
         }
     }
 

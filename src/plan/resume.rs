@@ -1,0 +1,136 @@
+//! A saved plan against what is found now.
+//!
+//! A plan file is applied by making the plan again and holding the two against each other. What
+//! an earlier, partial run of the same file has done is not a move; everything else is.
+
+use super::{Action, Item, Plan};
+use crate::name::Address;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A resource that is not as the saved plan knew it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moved {
+    /// Which.
+    pub address: Address,
+    /// What was planned.
+    pub planned: Option<Action>,
+    /// What would be done now.
+    pub found: Option<Action>,
+    /// What that means, in words.
+    pub why: String,
+}
+
+/// How planned and found go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    /// Nothing has happened, or the step is done, or it was cut short on its way.
+    Fits,
+    /// Fits if the found changes are among the planned ones.
+    IfSubset,
+    /// Somebody else was here.
+    Moved,
+}
+
+/// The one table. Rows are what was planned, columns what is found.
+fn fit(planned: Action, found: Option<Action>) -> Fit {
+    use Action::{Create, Delete, Keep, Replace, Update, Wait, Withheld};
+    match (planned, found) {
+        (_, Some(Withheld)) | (Withheld, Some(_)) => Fit::Moved,
+        (Keep | Wait, Some(Keep | Wait)) => Fit::Fits,
+        (Create, Some(Create | Keep | Wait | Update)) => Fit::Fits,
+        (Update, Some(Update)) => Fit::IfSubset,
+        (Update, Some(Keep | Wait)) => Fit::Fits,
+        (Replace, Some(Replace | Create | Keep | Wait | Update)) => Fit::Fits,
+        (Delete, Some(Delete) | None) => Fit::Fits,
+        _ => Fit::Moved,
+    }
+}
+
+/// Everything that is not as `saved` knew it, given the plan made `now`.
+pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
+    let index = |plan: &'_ Plan| -> BTreeMap<(Address, String, bool), Item> {
+        plan.items
+            .iter()
+            .map(|item| {
+                let goes = item.action == Action::Delete;
+                ((item.address.clone(), item.kind.clone(), goes), item.clone())
+            })
+            .collect()
+    };
+    let (before, after) = (index(saved), index(now));
+    let mut moved = Vec::new();
+    for (key, planned) in &before {
+        let found = after.get(key).or_else(|| {
+            // A create that somebody else's delete turned round, or the reverse.
+            after.get(&(key.0.clone(), key.1.clone(), !key.2)).filter(|_| !key.2)
+        });
+        let action = found.map(|found| found.action);
+        let fits = match fit(planned.action, action) {
+            Fit::Fits => true,
+            Fit::IfSubset => found.is_some_and(|found| {
+                found.changes.iter().all(|change| {
+                    planned
+                        .changes
+                        .iter()
+                        .any(|known| known.field == change.field && known.to == change.to)
+                })
+            }),
+            Fit::Moved => false,
+        };
+        let same_id = match (planned.action, &planned.id, found.and_then(|found| found.id.as_ref()))
+        {
+            (Action::Keep | Action::Update | Action::Wait | Action::Delete, Some(a), Some(b)) => {
+                a == b
+            }
+            _ => true,
+        };
+        if !fits || !same_id {
+            moved.push(Moved {
+                address: planned.address.clone(),
+                planned: Some(planned.action),
+                found: action,
+                why: explain(planned, found, same_id),
+            });
+        }
+    }
+    for (key, found) in &after {
+        let known = before.contains_key(key)
+            || (found.action == Action::Delete
+                && before.get(&(key.0.clone(), key.1.clone(), false)).is_some_and(|planned| {
+                    // The old one that a half-done replace leaves behind.
+                    planned.action == Action::Replace
+                }));
+        if !known && found.action != Action::Keep {
+            moved.push(Moved {
+                address: found.address.clone(),
+                planned: None,
+                found: Some(found.action),
+                why: "it was not in the plan".to_owned(),
+            });
+        }
+    }
+    moved
+}
+
+fn explain(planned: &Item, found: Option<&Item>, same_id: bool) -> String {
+    if !same_id {
+        return "another resource stands at its address now".to_owned();
+    }
+    match (planned.action, found) {
+        (Action::Delete, _) => "it was to be deleted, and is wanted now".to_owned(),
+        (_, None) => "it is not part of the plan any more".to_owned(),
+        (Action::Keep, Some(found)) if found.action == Action::Create => {
+            "it was there and is gone".to_owned()
+        }
+        (_, Some(found)) => {
+            let fields: Vec<&str> =
+                found.changes.iter().map(|change| change.field.as_str()).collect();
+            if fields.is_empty() {
+                format!("planned {:?}, now {:?}", planned.action, found.action).to_lowercase()
+            } else {
+                format!("changed meanwhile: {}", fields.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The order of steps: what must exist first, what is attached goes first.
+
+use super::items::Judged;
+use super::{Action, Input, Refusal, Step, WaitFor, kind_named, step_name};
+use crate::event::Verb;
+use crate::kind::{Nature, ReplaceOrder};
+use crate::name::PhysicalId;
+use crate::value::Need;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A step on its way to its place.
+struct Draft {
+    step: Step,
+    /// What comes first: place among the drafts, and what is needed of it.
+    after: BTreeMap<usize, Need>,
+}
+
+struct Drafts {
+    drafts: Vec<Draft>,
+}
+
+impl Drafts {
+    fn wait(&mut self, later: usize, earlier: usize, need: Need) {
+        if later != earlier {
+            let strongest = self.drafts[later].after.entry(earlier).or_insert(need);
+            *strongest = (*strongest).max(need);
+        }
+    }
+}
+
+/// Steps in an order in which they could be done one by one, and a refusal if there is none.
+pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<Refusal>) {
+    let mut all = Drafts { drafts: Vec::new() };
+    // By item: the step that makes, changes or awaits it, and the one that deletes the live one.
+    let mut put: Vec<Option<usize>> = vec![None; items.len()];
+    let mut delete: Vec<Option<usize>> = vec![None; items.len()];
+    for (at, judged) in items.iter().enumerate() {
+        let Some(kind) = kind_named(input.kinds, &judged.item.kind) else { continue };
+        let nature = kind.nature();
+        let verb = match judged.item.action {
+            Action::Create | Action::Replace => Some(Verb::Create),
+            Action::Update => Some(Verb::Update),
+            Action::Wait => Some(Verb::Settle),
+            Action::Delete | Action::Keep | Action::Withheld => None,
+        };
+        if let Some(verb) = verb {
+            put[at] = Some(all.drafts.len());
+            all.drafts.push(draft(input, judged, nature, verb));
+        }
+        if matches!(judged.item.action, Action::Delete | Action::Replace) {
+            delete[at] = Some(all.drafts.len());
+            all.drafts.push(draft(input, judged, nature, Verb::Delete));
+        }
+    }
+    let by_node: BTreeMap<usize, usize> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(at, judged)| Some((judged.node?.index(), at)))
+        .collect();
+    needs(input, items, &by_node, &put, &mut all);
+    replaces(input, items, &by_node, &put, &delete, &mut all);
+    attached(items, &put, &delete, &mut all);
+    finish(all)
+}
+
+fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
+    let deleting = verb == Verb::Delete;
+    let exclusive = judged.node.and_then(|node| input.graph.node(node).desired.exclusive());
+    let generation = match (&judged.found, deleting) {
+        (Some(found), true) => found.owner.generation,
+        _ => judged.generation,
+    };
+    Draft {
+        step: Step {
+            name: step_name(verb, &judged.item.kind, &judged.item.address),
+            region: judged.region.clone(),
+            after: Vec::new(),
+            id: if verb == Verb::Create { None } else { judged.item.id.clone() },
+            generation,
+            typical: match verb {
+                Verb::Create | Verb::Settle => nature.typical.create,
+                Verb::Update => nature.typical.update,
+                Verb::Delete => nature.typical.delete,
+            },
+            pole: 0,
+            exclusive,
+            of_replaced: deleting && (judged.leftover || judged.item.action == Action::Replace),
+        },
+        after: BTreeMap::new(),
+    }
+}
+
+/// What refers to something waits until it exists, or is ready.
+fn needs(
+    input: &Input<'_>,
+    items: &[Judged],
+    by_node: &BTreeMap<usize, usize>,
+    put: &[Option<usize>],
+    all: &mut Drafts,
+) {
+    for (at, judged) in items.iter().enumerate() {
+        let (Some(node), Some(later)) = (judged.node, put[at]) else { continue };
+        for edge in input.graph.node(node).edges() {
+            let Some(&other) = by_node.get(&edge.node.index()) else { continue };
+            let Some(earlier) = put[other] else { continue };
+            let (mine, theirs) = (judged.item.action, items[other].item.action);
+            match theirs {
+                Action::Create | Action::Replace => all.wait(later, earlier, edge.need),
+                // What is there already has told its outputs; only what is made in it, or what
+                // needs it ready, has a reason to wait for a change of it.
+                Action::Update if matches!(mine, Action::Create | Action::Replace) => {
+                    all.wait(later, earlier, Need::Ready);
+                }
+                Action::Wait if edge.need == Need::Ready => all.wait(later, earlier, Need::Ready),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The old one and the new one of a replace.
+fn replaces(
+    input: &Input<'_>,
+    items: &[Judged],
+    by_node: &BTreeMap<usize, usize>,
+    put: &[Option<usize>],
+    delete: &[Option<usize>],
+    all: &mut Drafts,
+) {
+    // The place among items of everything that refers to a node.
+    let mut referrers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (node, wanted) in input.graph.iter() {
+        let Some(&at) = by_node.get(&node.index()) else { continue };
+        for edge in wanted.edges() {
+            referrers.entry(edge.node.index()).or_default().push(at);
+        }
+    }
+    for (at, judged) in items.iter().enumerate() {
+        let (Some(node), Some(made), Some(gone)) = (judged.node, put[at], delete[at]) else {
+            continue;
+        };
+        let order = kind_named(input.kinds, &judged.item.kind).map(|kind| kind.nature().replace);
+        if order == Some(ReplaceOrder::DeleteFirst) {
+            all.wait(made, gone, Need::Ready);
+        } else {
+            all.wait(gone, made, Need::Ready);
+            for referrer in referrers.get(&node.index()).into_iter().flatten() {
+                if let Some(moved_over) = put[*referrer] {
+                    all.wait(gone, moved_over, Need::Ready);
+                }
+            }
+        }
+    }
+    // A leftover goes once what replaced it stands and everything has moved over.
+    for (at, judged) in items.iter().enumerate() {
+        let (true, Some(gone)) = (judged.leftover, delete[at]) else { continue };
+        let Some(node) = input.graph.find(&judged.item.address) else { continue };
+        let heirs = by_node.get(&node.index()).into_iter();
+        for heir in heirs.chain(referrers.get(&node.index()).into_iter().flatten()) {
+            if let Some(step) = put[*heir] {
+                all.wait(gone, step, Need::Ready);
+            }
+        }
+    }
+}
+
+/// What is attached to something goes, or lets go, before it.
+fn attached(items: &[Judged], put: &[Option<usize>], delete: &[Option<usize>], all: &mut Drafts) {
+    let mut gone_by_id: BTreeMap<&PhysicalId, usize> = BTreeMap::new();
+    for (at, judged) in items.iter().enumerate() {
+        if let (Some(step), Some(found)) = (delete[at], &judged.found) {
+            gone_by_id.insert(&found.id, step);
+        }
+    }
+    for (at, judged) in items.iter().enumerate() {
+        let Some(found) = &judged.found else { continue };
+        for parent in &found.parents {
+            let Some(&parent_gone) = gone_by_id.get(parent) else { continue };
+            if let Some(gone) = delete[at] {
+                all.wait(parent_gone, gone, Need::Ready);
+            } else if let (Some(changed), Action::Update) = (put[at], judged.item.action)
+                // Of two that wait for each other, the one that needs the new parent can not
+                // be first.
+                && !reaches(all, changed, parent_gone)
+            {
+                all.wait(parent_gone, changed, Need::Ready);
+            }
+        }
+    }
+}
+
+/// Whether `from` waits for `to`, directly or not.
+fn reaches(all: &Drafts, from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(at) = next.pop() {
+        if at == to {
+            return true;
+        }
+        if seen.insert(at) {
+            next.extend(all.drafts[at].after.keys());
+        }
+    }
+    false
+}
+
+/// Puts the drafts in an order in which each comes after what it waits for.
+fn finish(all: Drafts) -> (Vec<Step>, Option<Refusal>) {
+    let drafts = all.drafts;
+    let mut place: Vec<Option<usize>> = vec![None; drafts.len()];
+    let mut order: Vec<usize> = Vec::with_capacity(drafts.len());
+    // A pass takes everything whose predecessors have a place; the original order breaks ties.
+    while order.len() < drafts.len() {
+        let before = order.len();
+        for (at, draft) in drafts.iter().enumerate() {
+            if place[at].is_none() && draft.after.keys().all(|earlier| place[*earlier].is_some()) {
+                place[at] = Some(order.len());
+                order.push(at);
+            }
+        }
+        if order.len() == before {
+            let stuck: Vec<String> = (0..drafts.len())
+                .filter(|at| place[*at].is_none())
+                .map(|at| {
+                    let name = &drafts[at].step.name;
+                    format!("{} {}", name.verb.gerund(), name.address)
+                })
+                .collect();
+            let refusal = Refusal {
+                address: None,
+                why: format!("these steps wait for each other: {}", stuck.join(", ")),
+                hint: "apply them in two goes with --target, and please report this".to_owned(),
+            };
+            return (Vec::new(), Some(refusal));
+        }
+    }
+    let steps = order
+        .iter()
+        .map(|at| {
+            let Draft { step, after } = &drafts[*at];
+            let mut after: Vec<WaitFor> = after
+                .iter()
+                .filter_map(|(earlier, need)| Some(WaitFor { step: place[*earlier]?, need: *need }))
+                .collect();
+            after.sort_by_key(|wait| wait.step);
+            Step { after, ..step.clone() }
+        })
+        .collect();
+    (steps, None)
+}
