@@ -7,7 +7,7 @@ mod cx;
 mod diff;
 mod error;
 
-pub use cx::{Api, Cancel, Connectors, Cx, Deployment, Outputs, Progress, StepCx};
+pub use cx::{Api, Cancel, Connectors, Cx, Deployment, Fence, Outputs, Progress, StepCx};
 pub use diff::{Cause, Change, Diff, Effect, Resolve};
 pub use error::{Class, Error, Result};
 

@@ -72,8 +72,12 @@ where
     let started = cx.clock.now();
     let mut pause = FIRST_PAUSE;
     let mut attempts = 0;
+    let changes = !super::guard::is_read(operation.split(':').nth(1).unwrap_or_default());
     loop {
         attempts += 1;
+        if changes {
+            cx.check_fence()?;
+        }
         let error = match send().await {
             Ok(answer) => return Ok(answer),
             Err(error) => judge(cx, operation, attempts, error),

@@ -153,6 +153,25 @@ pub struct Cx {
     connectors: Connectors,
     apis: Arc<Apis>,
     step: Option<Arc<StepCx>>,
+    fence: Option<Fence>,
+}
+
+/// Asked before every call that changes something: an error means that the lock is not surely
+/// ours for as long as the call may take.
+#[derive(Clone)]
+pub struct Fence(Arc<dyn Fn() -> Result<()> + Send + Sync>);
+
+impl Fence {
+    /// A fence that asks `check`.
+    pub fn new(check: impl Fn() -> Result<()> + Send + Sync + 'static) -> Self {
+        Fence(Arc::new(check))
+    }
+}
+
+impl fmt::Debug for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fence")
+    }
 }
 
 impl Cx {
@@ -168,6 +187,7 @@ impl Cx {
             connectors,
             apis: Arc::default(),
             step: None,
+            fence: None,
         }
     }
 
@@ -181,6 +201,31 @@ impl Cx {
     #[must_use]
     pub fn with_masks(&self, masks: Masks) -> Self {
         Cx { masks, ..self.clone() }
+    }
+
+    /// The same, asking `fence` before every call that changes something.
+    #[must_use]
+    pub fn behind(&self, fence: Fence) -> Self {
+        Cx { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same, but neither interruption nor the lock stops it: for the lock and record itself,
+    /// which have to be written when everything else has stopped.
+    #[must_use]
+    pub fn unstoppable(&self) -> Self {
+        Cx { fence: None, cancel: Cancel::default(), ..self.clone() }
+    }
+
+    /// To be asked before every call that changes something.
+    ///
+    /// # Errors
+    /// [`Class::Interrupted`] when the lock is not surely ours for as long as the call may take,
+    /// or the user has interrupted.
+    pub fn check_fence(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::of(Class::Interrupted, "nothing more is started"));
+        }
+        self.fence.as_ref().map_or(Ok(()), |fence| fence.0())
     }
 
     /// The same, in another region.
