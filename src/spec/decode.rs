@@ -105,7 +105,7 @@ impl Decoder<'_> {
                 self.hidden.push(node.extent());
                 node.noun().to_owned()
             }
-            Tree::Scalar(Scalar { text, form: Form::Text }) if view.kind() != Some("string") => {
+            Tree::Scalar(Scalar { text, form: Form::Text }) if !view.is_text() => {
                 format!("the string {}", quote(text))
             }
             Tree::Scalar(scalar) => quote(&scalar.text),
@@ -284,7 +284,7 @@ impl Decoder<'_> {
 
     fn key(&mut self, entry: &Entry, names: &'static Value) {
         if let Err(expected) = self.fits(&entry.key, &View::of(names)) {
-            let message = format!("expected as a key {expected}, found {}", quote(&entry.key));
+            let message = format!("the key {} must be {expected}", quote(&entry.key));
             self.report(entry.key_span, &message, None);
         }
     }

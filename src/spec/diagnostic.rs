@@ -165,15 +165,34 @@ impl Diagnostics {
     }
 }
 
-/// What may be a secret on the line of `at`: all of it behind its first colon.
+/// Keys below which a spec has secrets, and words that people call them by.
+const SECRET_WORDS: [&str; 9] = [
+    "string_data",
+    "external_id",
+    "secret",
+    "passw",
+    "token",
+    "credential",
+    "private",
+    "key",
+    "dsn",
+];
+
+/// What may be a secret on the line of `at` in a text that could not be parsed: all behind its
+/// first colon if the line, or what stands before it, speaks of secrets.
 fn unknown_value(sources: &Sources, at: Span) -> Option<Span> {
     let (line, from, _) = sources.lines(at.source, at.start..at.start)?;
-    let colon = line.find(':')?;
-    let value = line[colon + 1..].trim_start();
+    let before = sources.get(at.source)?.text.get(..from)?;
+    let lower = line.to_lowercase();
+    let is_suspect = SECRET_WORDS.iter().any(|word| lower.contains(word))
+        || SECRET_WORDS.iter().take(3).any(|word| before.contains(word));
+    if !is_suspect {
+        return None;
+    }
+    // Without a colon, the line may be the middle of a text.
+    let value = line.split_once([':', '=']).map_or(line, |(_, value)| value).trim_start();
     let start = from + line.len() - value.len();
     let end = start + value.trim_end().len();
-    // A duplicate key or a stray bracket is worth seeing: only what follows the place is hidden.
-    let start = if at.start > start { start } else { start.max(at.end) };
     (start < end).then_some(Span { source: at.source, start, end })
 }
 

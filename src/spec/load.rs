@@ -203,9 +203,9 @@ fn on_patterns(user: Node, sources: &mut Sources) -> Result<Node, (Diagnostic, N
 fn open(name: &str, at: Span, sources: &mut Sources) -> Result<usize, Diagnostic> {
     if pattern::is_path(name) {
         let directory = sources.get(at.source).and_then(|source| source.directory.clone());
-        let file = directory.unwrap_or_default().join(name);
+        let file = directory.unwrap_or_default().join(name.strip_prefix("./").unwrap_or(name));
         let text = read(&file).map_err(|problem| {
-            Diagnostic::new(format!("reading the pattern: {}", problem.message()), Some(at))
+            Diagnostic::new(format!("pattern: {}", problem.message()), Some(at))
                 .hint("a pattern's path is relative to the file that names it")
         })?;
         let directory = file.parent().map(Path::to_owned);

@@ -70,12 +70,11 @@ impl Place<'_> {
         }
     }
 
-    /// What the parser refused. Its words can quote the text, and what stands in a broken
-    /// text may be a secret: the place is kept, the line is shown only as far as its key.
+    /// What the parser refused.
     fn refuse(self, error: &serde_saphyr::Error) -> Diagnostic {
         use serde_saphyr::Error;
         let error = error.without_snippet();
-        let at = error.location().map(|location| self.span(location));
+        let at = error.location().map(|location| self.place_of(location));
         let (message, hint) = match error {
             Error::DuplicateMappingKey { key, .. } => {
                 let key = key.as_deref().map_or("a key".to_owned(), super::diagnostic::quote);
@@ -91,16 +90,38 @@ impl Place<'_> {
                     .to_owned(),
                 None,
             ),
-            Error::Message { msg, .. } => (format!("parsing YAML: {}", first_line(msg)), None),
             other => {
-                let text = other.to_string();
-                (format!("parsing YAML: {}", first_line(&text)), None)
+                // The words end in the place, which is shown with the line.
+                let words = first_line(&other.to_string());
+                let words = words.split(" at line ").next().unwrap_or_default();
+                let words = match words {
+                    words if words.contains("alias replay") => "aliases expand to too much",
+                    words if words.contains("recursion limit") => "nested too deeply",
+                    words => words,
+                };
+                (format!("parsing YAML: {words}"), None)
             }
         };
         let mut diagnostic = Diagnostic::new(message, at);
         diagnostic.hint = hint.map(str::to_owned);
         diagnostic.is_syntax = true;
         diagnostic
+    }
+
+    /// The character at a line and column: errors come without an offset in bytes.
+    fn place_of(self, location: Location) -> Span {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let line = number(location.line()).saturating_sub(1);
+        let column = number(location.column()).saturating_sub(1);
+        let line_start: usize = self.text.split_inclusive('\n').take(line).map(str::len).sum();
+        let rest = self.text.get(line_start..).unwrap_or_default();
+        let rest = rest.lines().next().unwrap_or_default();
+        let (at, width) = rest
+            .char_indices()
+            .nth(column)
+            .map_or((rest.len(), 0), |(at, character)| (at, character.len_utf8()));
+        let start = self.offset + line_start + at;
+        Span { source: self.source, start, end: start + width }
     }
 
     fn span(self, location: Location) -> Span {

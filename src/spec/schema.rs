@@ -115,6 +115,12 @@ impl View {
         choices.into_iter().map(View::of).collect()
     }
 
+    /// Whether a value is text: any, or one of some words.
+    pub(crate) fn is_text(&self) -> bool {
+        self.kind() == Some("string")
+            || self.constants().is_some_and(|constants| constants.iter().all(|one| one.is_string()))
+    }
+
     /// The keys that a map must have.
     pub(crate) fn required(&self) -> Vec<&'static str> {
         let required = self.get("required").and_then(Value::as_array);
@@ -159,6 +165,10 @@ impl View {
                 [only] => only.clone(),
                 _ => format!("one of {}", words.join(", ")),
             };
+        }
+        let example = self.get("examples").and_then(Value::as_array).and_then(|all| all.last());
+        if let (Some(title), Some(Value::String(example))) = (self.text("title"), example) {
+            return format!("an {title} such as `{example}`");
         }
         let bound = |key| self.get(key).and_then(Value::as_i64);
         match (self.kind(), bound("minimum"), bound("maximum")) {

@@ -168,8 +168,10 @@ fn overlap(network: &Network, subnet: &Subnet, other: &Subnet, cx: &Check<'_>) -
     let (here, there) = (path(subnet), path(other));
     let here: Vec<&str> = here.iter().map(String::as_str).collect();
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
-    let message =
-        format!("{} overlaps {}, which is {}-{}", subnet.cidr, other.cidr, other.tier, other.zone);
+    let message = format!(
+        "{} overlaps {}, the range of tier {} in {}",
+        subnet.cidr, other.cidr, other.tier, other.zone
+    );
     let (here_span, there_span) = (cx.span(&here), cx.span(&there));
     let problem = cx.problem(&here, message);
     if here_span == there_span { problem } else { problem.also(there_span, other.cidr.to_string()) }

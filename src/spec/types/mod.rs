@@ -186,7 +186,7 @@ pub struct AssumeRole {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The bucket, in the home region. The default is `coderctl-<account>-<home_region>`.
+    /// The bucket, in the home region, instead of `coderctl-<account>-<home_region>`.
     #[schemars(
         length(min = 3, max = 63),
         regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"),
