@@ -74,9 +74,17 @@ impl Place<'_> {
     fn refuse(self, error: &serde_saphyr::Error) -> Diagnostic {
         use serde_saphyr::Error;
         let error = error.without_snippet();
-        let at = error.location().map(|location| self.place_of(location));
+        let mut at = error.location().map(|location| self.place_of(location));
         let (message, hint) = match error {
             Error::DuplicateMappingKey { key, .. } => {
+                if let (Some(at), Some(key)) = (&mut at, key)
+                    && self
+                        .text
+                        .get(at.start - self.offset..)
+                        .is_some_and(|text| text.starts_with(key.as_str()))
+                {
+                    at.end = at.start + key.len();
+                }
                 let key = key.as_deref().map_or("a key".to_owned(), super::diagnostic::quote);
                 let hint = "a map holds each key once; merge the two, or remove one";
                 (format!("parsing YAML: {key} stands twice in one map"), Some(hint))

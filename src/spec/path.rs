@@ -120,3 +120,13 @@ pub(crate) fn nearest(root: &Node, segments: &[String]) -> Span {
     }
     blame
 }
+
+/// Where the last key of `segments` is written, if it is.
+pub(crate) fn key(root: &Node, segments: &[String]) -> Option<Span> {
+    let (last, above) = segments.split_last()?;
+    let mut node = root;
+    for segment in above {
+        node = &node.entry(segment)?.node;
+    }
+    node.entry(last).map(|entry| entry.key_span)
+}

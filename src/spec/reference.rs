@@ -95,7 +95,15 @@ fn collect(path: &str, view: &View, below: &mut Vec<(String, View)>) {
     let branches = view.branches();
     if view.constants().is_none() && !branches.is_empty() {
         for branch in branches.iter().filter(|branch| !is_document(branch)) {
-            collect(path, branch, below);
+            match branch.keys().as_slice() {
+                // A choice by its one key: what is below the key is what matters.
+                [key] if branch.property(key).is_some_and(|value| !value.keys().is_empty()) => {
+                    if let Some(value) = branch.property(key) {
+                        collect(&format!("{path}.{key}"), &value, below);
+                    }
+                }
+                _ => collect(path, branch, below),
+            }
         }
     } else if !view.keys().is_empty() {
         below.push((path.to_owned(), view.clone()));
@@ -130,7 +138,7 @@ fn kind(view: &View) -> String {
             .iter()
             .map(|branch| match branch.required().as_slice() {
                 _ if is_document(branch) => kind(branch),
-                keys => format!("map with `{}`", keys.join("`, `")),
+                keys => format!("{{{}: …}}", keys.join(", ")),
             })
             .collect();
         return kinds.join(" or ");
@@ -144,7 +152,10 @@ fn kind(view: &View) -> String {
         },
         (Some("object"), ..) if view.keys().is_empty() => {
             match view.get("additionalProperties").filter(|schema| schema.is_object()) {
-                Some(values) => format!("map of {} by name", kind(&View::of(values))),
+                Some(values) => match kind(&View::of(values)).as_str() {
+                    "map" => "map by name".to_owned(),
+                    values => format!("map of {values} by name"),
+                },
                 None => "map".to_owned(),
             }
         }

@@ -355,6 +355,41 @@ fn the_schema_and_the_types_agree() {
 }
 
 #[test]
+fn a_spec_with_every_key_of_the_schema_loads() {
+    fn keys<'a>(value: &'a Value, found: &mut std::collections::BTreeSet<&'a str>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(key, member)| {
+                found.insert(key);
+                keys(member, found);
+            }),
+            Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            _ => {}
+        }
+    }
+    let files =
+        ["base", "over"].map(|name| PathBuf::from(format!("tests/suite/specs/{name}.yaml")));
+    let loaded = load(&Input { files: files.to_vec(), set: vec!["network.az_count=null".to_owned()] });
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(100, false)));
+    let mut written = std::collections::BTreeSet::new();
+    keys(&loaded.merged, &mut written);
+    // It cannot be there together with `azs`.
+    written.insert("az_count");
+    let schema = schema();
+    for (pointer, object) in objects("", &schema) {
+        for key in object
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|keys| keys.keys())
+        {
+            assert!(written.contains(key.as_str()), "{pointer}/{key} is in no spec of the tests");
+        }
+    }
+    let again = from_merged(&serde_json::to_value(&loaded.spec).unwrap()).unwrap();
+    assert_eq!(loaded.spec, again.spec);
+}
+
+#[test]
 fn every_pattern_of_the_schema_is_a_regular_expression() {
     fn patterns(value: &Value, found: &mut Vec<String>) {
         match value {

@@ -49,15 +49,15 @@ fn tags(spec: &Spec, cx: &mut Check<'_>) {
         let lower = key.to_lowercase();
         let path = ["tags", key];
         if lower.starts_with("aws:") || lower.starts_with("coderctl:") {
-            let problem = cx.problem(&path, "this prefix is reserved");
+            let problem = cx.key_problem(&path, "this prefix is reserved");
             cx.push(problem.hint("keys that start with `aws:` are AWS's, with `coderctl:` ours"));
         } else if lower == "owner" {
-            let problem = cx.problem(&path, "this tag is set from the key `owner`");
+            let problem = cx.key_problem(&path, "this tag is set from the key `owner`");
             let owner = cx.span(&["owner"]);
             cx.push(problem.also(owner, "set here"));
         } else if let Some(other) = seen.get(&lower) {
-            let problem = cx.problem(&path, "IAM does not tell upper from lower case in tags");
-            let other = cx.span(&["tags", other]);
+            let problem = cx.key_problem(&path, "IAM does not tell upper from lower case in tags");
+            let other = cx.key(&["tags", other]);
             cx.push(problem.also(other, "the same key"));
         }
         seen.insert(lower, key);
@@ -71,11 +71,11 @@ fn names(spec: &Spec, cx: &mut Check<'_>) {
         let scope = Address::parse(address).map(|address| address.scope().to_owned());
         match scope.as_deref() {
             None => {
-                let problem = cx.problem(&path, "this is not an address");
+                let problem = cx.key_problem(&path, "this is not an address");
                 cx.push(problem.hint(format!("addresses look like {home}/network/vpc")));
             }
             Some(scope) if scope != home && scope != "global" => {
-                let problem = cx.problem(&path, format!("{} is not deployed to", quote(scope)));
+                let problem = cx.key_problem(&path, format!("{} is not deployed to", quote(scope)));
                 cx.push(problem.hint(format!("addresses start with `{home}/` or `global/`")));
             }
             Some(_) => {}

@@ -42,6 +42,19 @@ impl Check<'_> {
         Diagnostic::new(message, Some(self.span(path)))
     }
 
+    /// A problem with the last key of `path` itself.
+    fn key_problem(&self, path: &[&str], message: impl AsRef<str>) -> Diagnostic {
+        let keys: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+        let message = format!("{}: {}", path::render(&keys), message.as_ref());
+        Diagnostic::new(message, Some(self.key(path)))
+    }
+
+    /// Where the last key of `path` is written.
+    fn key(&self, path: &[&str]) -> Span {
+        let keys: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+        path::key(self.tree, &keys).unwrap_or_else(|| self.span(path))
+    }
+
     /// Keeps a problem.
     fn push(&mut self, problem: Diagnostic) {
         self.problems.push(problem);

@@ -4,7 +4,9 @@ use super::{Check, policy, security_group};
 use crate::spec::diagnostic::{Diagnostic, quote};
 use crate::spec::subnets::{self, Subnet, Unplaced};
 use crate::spec::types::Spec;
-use crate::spec::types::network::{Egress, Endpoint, EndpointType, NatMode, Network, Tier, Zones};
+use crate::spec::types::network::{
+    Egress, Endpoint, EndpointType, NatMode, Network, Tier, Zones, short_service_name,
+};
 use ipnet::Ipv4Net;
 use std::collections::HashMap;
 
@@ -215,20 +217,11 @@ fn ways_out(network: &Network, cx: &mut Check<'_>) {
     }
 }
 
-/// `ecr.api`, however it is written.
-pub(crate) fn short_name<'a>(service: &'a str, region: &str) -> Option<&'a str> {
-    let full = service.strip_prefix("cn.").unwrap_or(service).strip_prefix("com.amazonaws.");
-    match full {
-        Some(rest) => rest.strip_prefix(region)?.strip_prefix('.'),
-        None => Some(service),
-    }
-}
-
 fn endpoints(spec: &Spec, network: &Network, cx: &mut Check<'_>) {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     for (service, endpoint) in network.endpoints.iter() {
         let path = ["network", "endpoints", service];
-        let Some(short) = short_name(service, spec.home_region.as_str()) else {
+        let Some(short) = short_service_name(service, &spec.home_region) else {
             let problem = cx.problem(&path, "the service is in another region");
             let home = cx.span(&["home_region"]);
             cx.push(problem.also(home, "the home region"));

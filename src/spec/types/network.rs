@@ -4,6 +4,7 @@ use super::access::PolicyDocument;
 use super::by_name::ByName;
 use super::logs::RetentionDays;
 use super::on;
+use crate::name::Region;
 use crate::spec::schema::{items_are, named};
 use ipnet::{Ipv4Net, Ipv6Net};
 use schemars::JsonSchema;
@@ -102,6 +103,12 @@ impl Network {
             None => Zones::Count(self.az_count.unwrap_or(3)),
         }
     }
+
+    /// Whether any tier leaves through NAT: without one, no gateway is made.
+    pub fn uses_nat(&self) -> bool {
+        self.nat.mode != NatMode::None
+            && self.tiers.iter().any(|(_, tier)| tier.egress() == Egress::Nat)
+    }
 }
 
 /// Subnets of one purpose, one in every zone.
@@ -188,6 +195,15 @@ pub struct Endpoint {
     /// What may be done through it. Without one, everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyDocument>,
+}
+
+/// `ecr.api`, however the service is written; nothing if it is in another region.
+pub fn short_service_name<'a>(service: &'a str, region: &Region) -> Option<&'a str> {
+    let full = service.strip_prefix("cn.").unwrap_or(service).strip_prefix("com.amazonaws.");
+    match full {
+        Some(rest) => rest.strip_prefix(region.as_str())?.strip_prefix('.'),
+        None => Some(service),
+    }
 }
 
 /// How a VPC endpoint is built.
