@@ -93,11 +93,11 @@ pub fn load(input: &Input) -> Result<Loaded, Diagnostics> {
     }
     let mut hidden = Vec::new();
     if problems.is_empty() {
-        match on_patterns(user, &mut sources) {
-            Ok(tree) => return finish(prune(tree), sources),
-            Err((problem, tree)) => {
+        match on_patterns(&mut user, &mut sources) {
+            Ok(()) => return finish(prune(user), sources),
+            Err(problem) => {
                 // What cannot be checked may hold anything.
-                decode::secrets(&tree, &mut hidden);
+                decode::secrets(&user, &mut hidden);
                 problems.push(problem);
             }
         }
@@ -169,34 +169,21 @@ fn read(file: &Path) -> Result<String, Diagnostic> {
         .map_err(|_| Diagnostic::new(format!("reading {name}: it is not UTF-8 text"), None))
 }
 
-/// Lays `user` on top of the pattern that it names, that on top of the one that it names, and so
-/// on.
-fn on_patterns(user: Node, sources: &mut Sources) -> Result<Node, (Diagnostic, Node)> {
-    let mut tree = user;
+/// Lays `tree` on top of the pattern that it names, that on top of the one that it names, and so
+/// on. If one of them cannot be read, `tree` is what was merged so far.
+fn on_patterns(tree: &mut Node, sources: &mut Sources) -> Result<(), Diagnostic> {
     let mut layer = tree.clone();
     for _ in 0..MAX_PATTERNS {
-        let Some(entry) = layer.entry("pattern") else { return Ok(tree) };
-        let Tree::Scalar(name) = &entry.node.tree else { return Ok(tree) };
-        let at = entry.node.span;
-        let number = match open(&name.text, at, sources) {
-            Ok(number) => number,
-            Err(problem) => return Err((problem, tree)),
-        };
-        match parse::parse(sources, number) {
-            Ok(below) => {
-                layer = below.clone();
-                tree = overlay(below, tree);
-            }
-            Err(problem) => return Err((problem, tree)),
-        }
+        let Some(entry) = layer.entry("pattern") else { return Ok(()) };
+        let Tree::Scalar(name) = &entry.node.tree else { return Ok(()) };
+        let number = open(&name.text, entry.node.span, sources)?;
+        let below = parse::parse(sources, number)?;
+        layer = below.clone();
+        *tree = overlay(below, std::mem::replace(tree, Node::empty(number)));
     }
     let at = layer.entry("pattern").map(|entry| entry.node.span);
-    let problem = Diagnostic::new(
-        format!("reading patterns: more than {MAX_PATTERNS} on top of each other"),
-        at,
-    )
-    .hint("does a pattern name itself?");
-    Err((problem, tree))
+    let message = format!("reading patterns: more than {MAX_PATTERNS} on top of each other");
+    Err(Diagnostic::new(message, at).hint("does a pattern name itself?"))
 }
 
 /// Adds the text of a pattern to the sources.

@@ -119,9 +119,10 @@ impl Scalar {
         let literal = match self.form {
             Form::Bool if self.text == "true" => Some(Value::Bool(true)),
             Form::Bool if self.text == "false" => Some(Value::Bool(false)),
-            Form::Number => serde_json::from_str::<Value>(&self.text)
-                .ok()
-                .filter(|value| value.is_number() && value.to_string() == self.text),
+            Form::Number => serde_json::from_str::<Value>(&self.text).ok().filter(|value| {
+                let rewritten = value.to_string();
+                value.is_number() && rewritten == self.text
+            }),
             Form::Bool | Form::Text => None,
         };
         literal.unwrap_or_else(|| Value::String(self.text.clone()))

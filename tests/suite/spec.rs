@@ -244,6 +244,8 @@ fn set_is_refused_where_it_is_wrong() {
     assert!(shown.contains("--set #1:1:18"), "{shown}");
     let leak = "kubernetes.objects.db.secret.strng_data.password=hunter2";
     assert!(!load_texts(&[&head], &[leak]).unwrap_err().render(100, false).contains("hunter2"));
+    let leak = "kubernetes.objects.db.secret.string_data.password={hunter2";
+    assert!(!load_texts(&[&head], &[leak]).unwrap_err().render(100, false).contains("hunter2"));
     let leak = "kubernetes.objects.db.secret.string_data.password=hunter2";
     assert!(!load_texts(&[&head], &[leak]).unwrap_err().render(100, false).contains("hunter2"));
 }
@@ -368,7 +370,8 @@ fn a_spec_with_every_key_of_the_schema_loads() {
     }
     let files =
         ["base", "over"].map(|name| PathBuf::from(format!("tests/suite/specs/{name}.yaml")));
-    let loaded = load(&Input { files: files.to_vec(), set: vec!["network.az_count=null".to_owned()] });
+    let loaded =
+        load(&Input { files: files.to_vec(), set: vec!["network.az_count=null".to_owned()] });
     let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(100, false)));
     let mut written = std::collections::BTreeSet::new();
     keys(&loaded.merged, &mut written);

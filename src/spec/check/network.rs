@@ -29,11 +29,10 @@ pub(super) fn check(spec: &Spec, cx: &mut Check<'_>) {
     if network.tiers.is_empty() {
         cx.push(cx.problem(&["network", "tiers"], "there is no tier, so there are no subnets"));
     }
-    let explicit_is_sound = network
-        .tiers
-        .iter()
-        .map(|(name, tier)| explicit(name, tier, network, cx))
-        .fold(true, |all, sound| all && sound);
+    let mut explicit_is_sound = true;
+    for (name, tier) in network.tiers.iter() {
+        explicit_is_sound &= explicit(name, tier, network, cx);
+    }
     if explicit_is_sound {
         addresses(network, cx);
     }

@@ -4,7 +4,8 @@ use super::Check;
 use super::network::host_bits;
 use crate::spec::diagnostic::quote;
 use crate::spec::types::by_name::ByName;
-use crate::spec::types::network::{Network, Peer, Protocol, Rule};
+use crate::spec::types::network::Network;
+use crate::spec::types::security_group::{Peer, Protocol, Rule};
 
 /// EC2's default quota of rules a group and direction.
 const MAX_RULES: usize = 60;

@@ -5,6 +5,7 @@ pub mod by_name;
 pub mod kubernetes;
 pub mod logs;
 pub mod network;
+pub mod security_group;
 
 use super::schema::named;
 use crate::name::{AccountId, DeploymentName, Partition, Region};
