@@ -1,0 +1,130 @@
+//! What a command talks to: real AWS, or the sandbox.
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::{Failure, Result};
+use crate::aws::Clients;
+use crate::aws::clients::{AssumeRole, Connection};
+use crate::clock::Clock;
+use crate::kind::Connectors;
+use crate::name::Region;
+use std::path::PathBuf;
+
+/// How much faster the sandbox's time runs than the wall's: fifteen minutes in twenty seconds.
+pub const SANDBOX_RATE: u32 = 45;
+
+/// What a command talks to.
+pub struct Connected {
+    /// The one clock.
+    pub clock: Clock,
+    /// AWS.
+    pub clients: Clients,
+    /// What kinds build their clients from.
+    pub connectors: Connectors,
+}
+
+/// Connects to what the flags say.
+///
+/// # Errors
+/// When the sandbox's state can not be opened, or the kubeconfig can not be read.
+pub async fn connect(
+    global: &Global,
+    home: &Region,
+    use_fips: bool,
+    assume_role: Option<AssumeRole>,
+) -> Result<Connected> {
+    #[cfg(feature = "sandbox")]
+    if let Some(path) = &global.sandbox {
+        return sandboxed(global, path, home).await;
+    }
+    #[cfg(not(feature = "sandbox"))]
+    if global.sandbox.is_some() {
+        return Err(Failure::plain(Exit::Usage, "this build has no sandbox"));
+    }
+    let clock = Clock::real();
+    let connection = Connection {
+        profile: global.profile.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        use_fips,
+        assume_role,
+    };
+    let clients = Clients::connect(&connection, home, clock).await;
+    let connectors = Connectors::default().with(clients.clone());
+    let connectors = with_cluster(global, connectors, clock).await?;
+    Ok(Connected { clock, clients, connectors })
+}
+
+async fn with_cluster(
+    global: &Global,
+    connectors: Connectors,
+    _clock: Clock,
+) -> Result<Connectors> {
+    let Some(path) = &global.kubeconfig else { return Ok(connectors) };
+    let cluster = crate::kube::Cluster::from_kubeconfig(path, global.context.as_deref())
+        .await
+        .map_err(|error| Failure::doing("reading the kubeconfig", error))?;
+    Ok(connectors.with(cluster))
+}
+
+/// Where the sandbox's state is kept: as given, or in the user's state folder.
+pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
+    match given {
+        Some(path) if !path.as_os_str().is_empty() => path.clone(),
+        _ => {
+            let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
+                std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
+            });
+            state.unwrap_or_else(std::env::temp_dir).join("coderctl/sandbox.json")
+        }
+    }
+}
+
+#[cfg(feature = "sandbox")]
+async fn sandboxed(global: &Global, path: &PathBuf, home: &Region) -> Result<Connected> {
+    use crate::sandbox::SandboxHttp;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    let sandbox = open_sandbox(&sandbox_path(Some(path)), SANDBOX_RATE)?;
+    let clock = sandbox.clock();
+    let base = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new(home.to_string()))
+        .http_client(SandboxHttp::new(sandbox.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys(
+            "AKIASANDBOX",
+            "sandbox",
+            None,
+        )))
+        .build();
+    let clients = Clients::from_config(base, true, clock, clock.unix());
+    let connectors = Connectors::default().with(clients.clone());
+    let connectors = if global.kubeconfig.is_some() {
+        with_cluster(global, connectors, clock).await?
+    } else {
+        connectors
+    };
+    Ok(Connected { clock, clients, connectors })
+}
+
+/// Opens the sandbox in a file; the folder is made if it is not there.
+///
+/// # Errors
+/// When the state can not be read, or is damaged.
+#[cfg(feature = "sandbox")]
+pub fn open_sandbox(path: &std::path::Path, rate: u32) -> Result<crate::sandbox::Sandbox> {
+    use crate::sandbox::Sandbox;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                format!("making the sandbox's folder {}: {error}", folder.display()),
+                "name another file: --sandbox=FILE",
+            )
+        })?;
+    }
+    let clock = Clock::starting_at(std::time::SystemTime::now(), rate);
+    // The seed counts for a new file only: ids differ from sandbox to sandbox as they do in AWS.
+    Sandbox::open(path, clock, clock.unix()).map_err(|error| {
+        Failure::new(Exit::Failed, format!("opening the sandbox: {error}"), error.hint())
+    })
+}
