@@ -1,3 +1,5 @@
 //! All tests, in one binary: `cargo test`.
 
-mod suite {}
+mod suite {
+    mod sandbox;
+}
