@@ -326,6 +326,13 @@ pub fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds))
 }
 
+/// What it takes to make `live` what `desired` says; tags left out. Who moved is not known here.
+pub fn changes<K: Kind>(desired: &K, live: &K::Live, resolve: &dyn Resolve) -> Vec<Change> {
+    let mut diff = Diff::new(resolve);
+    desired.diff(live, &mut diff);
+    diff.finish().changes
+}
+
 pub(crate) use cx::identity_tags;
 pub use cx::unique_name;
 pub(crate) use diff::{Compared, show};

@@ -187,6 +187,20 @@ impl<'a> Diff<'a> {
         self.replaces_input(field, want, have);
     }
 
+    /// What the resource is attached to, and can be moved from. As with [`Diff::parent`], when
+    /// `want` is missing although this is attached to something alive, the plan stops.
+    pub fn attached<T>(&mut self, field: &'static str, want: &In<T>, have: &Option<T>)
+    where
+        T: Clone + PartialEq + Serialize + std::fmt::Display + 'static,
+    {
+        match have {
+            Some(have) if want.node().is_some_and(|node| self.resolve.is_missing(node)) => {
+                self.strayed = Some((field, have.to_string()));
+            }
+            _ => self.input(field, &want.clone().map(Some), have),
+        }
+    }
+
     /// A text with holes: equal when what is known of it is equal and nothing is unknown.
     /// `same` compares two whole texts (two JSON documents, say).
     pub fn text(

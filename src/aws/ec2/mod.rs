@@ -1,10 +1,19 @@
 //! EC2's network kinds.
 
+mod blockers;
+pub mod elastic_ip;
+pub mod internet_gateway;
+pub mod nat_gateway;
+pub mod route_table;
+pub mod subnet;
 pub mod vpc;
 
 use super::Clients;
 use super::call::{Passing, safe};
-use crate::kind::{Api, Change, Cx, Error, Result, TAG_DEPLOYMENT, Tags};
+use crate::kind::{
+    Api, Change, Cx, Error, Found, Kind, Listed, Ownership, Result, Status, TAG_DEPLOYMENT, Tags,
+};
+use crate::name::PhysicalId;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 
 /// EC2 in the region of a context.
@@ -32,7 +41,59 @@ pub(crate) fn filter<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) 
 
 /// The tags of the step at hand, for a create call.
 pub(crate) fn tag_on_create(cx: &Cx, kind: ResourceType) -> Result<TagSpecification> {
-    Ok(TagSpecification::builder().resource_type(kind).set_tags(Some(to_ec2(&cx.tags()?))).build())
+    Ok(specification(kind, &cx.tags()?))
+}
+
+/// `tags`, for a create call.
+pub(crate) fn specification(kind: ResourceType, tags: &Tags) -> TagSpecification {
+    TagSpecification::builder().resource_type(kind).set_tags(Some(to_ec2(tags))).build()
+}
+
+/// What one entry of a describe call says, whoever owns it.
+pub(crate) struct Reading<K: Kind> {
+    /// The id.
+    pub(crate) id: String,
+    /// How it is doing.
+    pub(crate) status: Status,
+    /// The ids of live resources that can not be deleted while this one exists.
+    pub(crate) parents: Vec<PhysicalId>,
+    /// All its tags.
+    pub(crate) tags: Tags,
+    /// What the kind compares.
+    pub(crate) live: K::Live,
+}
+
+impl<K: Kind> Reading<K> {
+    /// Adds it to what a list call found, judged by its tags.
+    pub(crate) fn list(self, cx: &Cx, listed: &mut Listed<K>) {
+        let Reading { id, status, parents, tags, live } = self;
+        listed.add(cx, id, tags, status, parents, live);
+    }
+
+    /// As something that `owner` names: one of ours again, or one to adopt.
+    pub(crate) fn owned(self, owner: &Ownership) -> Found<K> {
+        let Reading { id, status, parents, tags, live } = self;
+        Found { id: PhysicalId::new(id), owner: owner.clone(), status, parents, tags, live }
+    }
+
+    /// As what the step at hand made.
+    ///
+    /// # Errors
+    /// Outside a step.
+    pub(crate) fn created(self, cx: &Cx) -> Result<Found<K>> {
+        let Reading { id, status, parents, tags: _, live } = self;
+        Found::created(cx, id, status, parents, live)
+    }
+}
+
+/// A field that AWS documents as always there.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn told<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str> {
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Error::local(format!("ec2 answered without the {what}")))
 }
 
 fn to_ec2(tags: &Tags) -> Vec<Tag> {

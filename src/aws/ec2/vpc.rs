@@ -1,22 +1,34 @@
-//! The VPC, with its DNS attributes.
+//! The VPC, with its DNS attributes and its default security group.
 //!
 //! `CreateVpc` takes no client token: a repeated call makes a second VPC, so the engine records
 //! an intent first. The DNS attributes can not be given on create; a VPC that lost its maker
-//! between the two is found by its tags and finished by the next run.
+//! between the two is found by its tags and finished by the next run. Every VPC comes with a
+//! security group `default` that can not be deleted and lets its members talk to each other and
+//! to the world; benchmarks want it without rules, so that nothing works in it by accident.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
+//! <https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-2>
 
-use super::{Ec2, fresh, from_ec2, ours, retag, tag_on_create, touches};
+mod default_group;
+
+pub use default_group::{DefaultGroup, DefaultSecurityGroup};
+
+use super::{
+    Ec2, Reading, blockers, filter, fresh, from_ec2, ours, retag, tag_on_create, told, touches,
+};
 use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
+use crate::aws::settle::{Patience, until_ready};
 use crate::graph::Handle;
 use crate::kind::{
-    Change, Class, Cx, Diff, Error, Found, Kind, Listed, Nature, ReplaceOrder, Result, Seen,
-    Status, Typical, Wanted, seconds,
+    Change, Class, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, Result, Seen, Status,
+    Typical, Wanted,
 };
+use crate::name::PhysicalId;
 use crate::value::{Id, In};
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, ResourceType, Vpc as Ec2Vpc, VpcAttributeName, VpcState,
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A VPC.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +39,8 @@ pub struct Vpc {
     pub dns_hostnames: bool,
     /// Whether the VPC's resolver answers. EKS and private DNS of endpoints need it.
     pub dns_support: bool,
+    /// What becomes of the security group `default`.
+    pub default_security_group: DefaultSecurityGroup,
 }
 
 /// A live VPC.
@@ -40,6 +54,8 @@ pub struct Live {
     pub dns_hostnames: bool,
     /// `enableDnsSupport`.
     pub dns_support: bool,
+    /// Its security group `default`; unknown right after the VPC is made.
+    pub default_group: Option<DefaultGroup>,
 }
 
 impl Handle<Vpc> {
@@ -55,7 +71,6 @@ impl Kind for Vpc {
     const NATURE: Nature = Nature {
         // Everything in the network lives in it.
         holds_data: true,
-        replace: ReplaceOrder::DeleteFirst,
         typical: Typical { create: 3, update: 1, delete: 1 },
         actions: &[
             "ec2:CreateVpc",
@@ -63,6 +78,14 @@ impl Kind for Vpc {
             "ec2:DescribeVpcAttribute",
             "ec2:ModifyVpcAttribute",
             "ec2:DeleteVpc",
+            "ec2:DescribeSecurityGroups",
+            "ec2:RevokeSecurityGroupIngress",
+            "ec2:RevokeSecurityGroupEgress",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeVpcEndpoints",
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ],
@@ -71,10 +94,18 @@ impl Kind for Vpc {
     type Live = Live;
 
     fn diff(&self, live: &Live, diff: &mut Diff<'_>) {
-        let Self { cidr, dns_hostnames, dns_support } = self;
+        let Self { cidr, dns_hostnames, dns_support, default_security_group } = self;
         diff.replaces("cidr", cidr, &live.cidr);
         diff.in_place("dns_hostnames", dns_hostnames, &live.dns_hostnames);
         diff.in_place("dns_support", dns_support, &live.dns_support);
+        match default_security_group {
+            DefaultSecurityGroup::Leave => {}
+            DefaultSecurityGroup::Closed => {
+                let have = live.default_group.as_ref().map(DefaultGroup::summary);
+                let have = have.unwrap_or_else(|| "unknown".to_owned());
+                diff.in_place("default_security_group", &"closed".to_owned(), &have);
+            }
+        }
     }
 
     fn summary(&self) -> String {
@@ -94,20 +125,20 @@ impl Kind for Vpc {
             |page| page.next_token(),
         )
         .await?;
+        let vpcs: Vec<&Ec2Vpc> = pages.iter().flat_map(|page| page.vpcs()).collect();
+        let ids: Vec<&str> = vpcs.iter().filter_map(|vpc| vpc.vpc_id()).collect();
+        let groups = default_group::of(cx, &ids).await?;
         let mut listed = Listed::default();
-        for vpc in pages.iter().flat_map(|page| page.vpcs()) {
-            let live = with_attributes(cx, vpc).await?;
-            let Some(live) = live else { continue };
-            let id = live.id.to_string();
-            listed.add(cx, id, from_ec2(vpc.tags()), status(vpc), Vec::new(), live);
+        for vpc in vpcs {
+            if let Some(reading) = reading(cx, vpc, &groups).await? {
+                reading.list(cx, &mut listed);
+            }
         }
         Ok(listed)
     }
 
     async fn read(cx: &Cx, found: &Found<Self>) -> Result<Option<Found<Self>>> {
-        let Some(vpc) = describe(cx, found.live.id.as_str()).await? else { return Ok(None) };
-        let Some(live) = with_attributes(cx, &vpc).await? else { return Ok(None) };
-        Ok(Some(Found { status: status(&vpc), tags: from_ec2(vpc.tags()), live, ..found.clone() }))
+        Self::find_foreign(cx, &found.id, &found.owner).await
     }
 
     async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
@@ -128,22 +159,13 @@ impl Kind for Vpc {
             cidr: self.cidr.clone(),
             dns_hostnames: false,
             dns_support: true,
+            default_group: None,
         };
         Found::created(cx, id, Status::Busy("pending".into()), Vec::new(), live)
     }
 
     async fn settle(cx: &Cx, found: Found<Self>) -> Result<Found<Self>> {
-        // A fresh id may be unknown to the machine that answers, so absent is not gone here.
-        for _ in 0..60 {
-            if let Some(now) = Self::read(cx, &found).await?
-                && now.status == Status::Ready
-            {
-                return Ok(now);
-            }
-            cx.progress("pending");
-            cx.pause(seconds(1)).await?;
-        }
-        Err(Error::of(Class::TimedOut, format!("{} is not available after a minute", found.id)))
+        until_ready(cx, found, Patience { every: 1, at_most: 120 }).await
     }
 
     async fn update(&self, cx: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
@@ -172,14 +194,50 @@ impl Kind for Vpc {
             })
             .await?;
         }
+        if touches(changes, "default_security_group") {
+            let groups = default_group::of(cx, &[id]).await?;
+            if let Some(group) = groups.get(id) {
+                default_group::close(cx, group).await?;
+            }
+        }
         retag(cx, id, changes).await
     }
 
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
         let ec2 = cx.api::<Ec2>()?;
         let id = found.live.id.as_str();
-        gone_is_fine(safe(cx, "ec2:DeleteVpc", || ec2.0.delete_vpc().vpc_id(id).send()).await)?;
-        Ok(())
+        let deleted = blockers::delete_once_free(cx, filter("vpc-id", [id]), || async {
+            safe(cx, "ec2:DeleteVpc", || ec2.0.delete_vpc().vpc_id(id).send()).await?;
+            Ok(())
+        })
+        .await;
+        match deleted {
+            Err(error) if error.class == Class::InUse && error.hint.is_none() => {
+                let left = blockers::left_in_vpc(cx, id).await?;
+                Err(match left.as_slice() {
+                    [] => error,
+                    left => error.hint(format!("delete what is left in it: {}", left.join(", "))),
+                })
+            }
+            other => other,
+        }
+    }
+
+    async fn find_foreign(
+        cx: &Cx,
+        id: &PhysicalId,
+        owner: &Ownership,
+    ) -> Result<Option<Found<Self>>> {
+        let ec2 = cx.api::<Ec2>()?;
+        let answer = gone_is_fine(
+            safe(cx, "ec2:DescribeVpcs", || ec2.0.describe_vpcs().vpc_ids(id.as_str()).send())
+                .await,
+        )?;
+        let Some(vpc) = answer.as_ref().and_then(|answer| answer.vpcs().first()) else {
+            return Ok(None);
+        };
+        let groups = default_group::of(cx, &[id.as_str()]).await?;
+        Ok(reading(cx, vpc, &groups).await?.map(|reading| reading.owned(owner)))
     }
 }
 
@@ -190,19 +248,14 @@ fn status(vpc: &Ec2Vpc) -> Status {
     }
 }
 
-async fn describe(cx: &Cx, id: &str) -> Result<Option<Ec2Vpc>> {
-    let ec2 = cx.api::<Ec2>()?;
-    let answer = gone_is_fine(
-        safe(cx, "ec2:DescribeVpcs", || ec2.0.describe_vpcs().vpc_ids(id).send()).await,
-    )?;
-    Ok(answer.and_then(|answer| answer.vpcs().first().cloned()))
-}
-
-/// `DescribeVpcs` leaves the DNS attributes out; they come one a call.
-async fn with_attributes(cx: &Cx, vpc: &Ec2Vpc) -> Result<Option<Live>> {
-    let (Some(id), Some(cidr)) = (vpc.vpc_id(), vpc.cidr_block()) else {
-        return Err(Error::local("DescribeVpcs answered a VPC without an id or a range"));
-    };
+/// `DescribeVpcs` leaves the DNS attributes out; they come one a call. `None` when the VPC went
+/// meanwhile.
+async fn reading(
+    cx: &Cx,
+    vpc: &Ec2Vpc,
+    groups: &BTreeMap<String, DefaultGroup>,
+) -> Result<Option<Reading<Vpc>>> {
+    let id = told(vpc.vpc_id(), "id of a vpc")?;
     let ec2 = cx.api::<Ec2>()?;
     let attribute = |name: VpcAttributeName| {
         let ec2 = ec2.clone();
@@ -221,10 +274,17 @@ async fn with_attributes(cx: &Cx, vpc: &Ec2Vpc) -> Result<Option<Live>> {
     )?;
     let (Some(hostnames), Some(support)) = (hostnames, support) else { return Ok(None) };
     let on = |value: Option<&AttributeBooleanValue>| value.and_then(|v| v.value()).unwrap_or(false);
-    Ok(Some(Live {
-        id: Id::new(id),
-        cidr: cidr.to_owned(),
-        dns_hostnames: on(hostnames.enable_dns_hostnames()),
-        dns_support: on(support.enable_dns_support()),
+    Ok(Some(Reading {
+        id: id.to_owned(),
+        status: status(vpc),
+        parents: Vec::new(),
+        tags: from_ec2(vpc.tags()),
+        live: Live {
+            id: Id::new(id),
+            cidr: told(vpc.cidr_block(), "range of a vpc")?.to_owned(),
+            dns_hostnames: on(hostnames.enable_dns_hostnames()),
+            dns_support: on(support.enable_dns_support()),
+            default_group: groups.get(id).cloned(),
+        },
     }))
 }
