@@ -1,9 +1,70 @@
 //! The command line: one file a command.
 
 mod args;
-mod connect;
+mod commands;
+pub mod connect;
 mod exit;
 mod failure;
+mod plan_file;
+mod print;
+pub mod session;
 
 pub use args::Cli;
 pub use exit::Exit;
+pub use failure::{Failure, Result};
+pub use plan_file::PlanFile;
+
+use args::{Command, Global};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+
+/// Parses, runs, and says what went wrong. The exit code is what the process should end with.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let _ = error.print();
+            return if asked { Exit::Done as i32 } else { Exit::Usage as i32 };
+        }
+    };
+    log(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::note(&format!("error: starting the runtime: {error}"));
+            return Exit::Failed as i32;
+        }
+    };
+    let global = cli.global.clone();
+    let exit = match runtime.block_on(commands::run(cli)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            print::failure(Some(&global), &failure);
+            failure.exit
+        }
+    };
+    // What still runs (a read in the background) must not keep the process.
+    runtime.shutdown_background();
+    exit as i32
+}
+
+/// Logs go to standard error with -vv, or as `CODERCTL_LOG` says. They name operations and codes,
+/// never bodies: bodies can hold secrets.
+fn log(global: &Global) {
+    let filter = match std::env::var("CODERCTL_LOG") {
+        Ok(filter) => filter,
+        Err(_) if global.verbose >= 2 => "coderctl=debug".to_owned(),
+        Err(_) => return,
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Whether a command only reads.
+fn only_reads(command: &Command) -> bool {
+    !matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Adopt(_) | Command::Lock(_))
+}

@@ -355,6 +355,9 @@ pub(crate) fn identity_tags(
     generation: u32,
 ) -> Option<Tags> {
     let mut tags = deployment.tags.clone();
+    // What consoles and bills show. A user's own `Name` wins.
+    tags.entry("Name".to_owned())
+        .or_insert_with(|| format!("{}-{}", deployment.name, address.rest().replace('/', "-")));
     tags.insert(TAG_DEPLOYMENT.to_owned(), deployment.name.to_string());
     tags.insert(TAG_UID.to_owned(), deployment.uid.as_ref()?.to_string());
     tags.insert(TAG_ADDRESS.to_owned(), address.to_string());

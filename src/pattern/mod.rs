@@ -1,1 +1,108 @@
-//! Being written.
+//! From a spec and facts to the graph of what is wanted. Pure: what has to be looked up first is
+//! in [`Facts`], and nothing here knows the name of a pattern: patterns are data.
+
+mod endpoints;
+mod identity;
+mod network;
+mod objects;
+mod security_groups;
+
+use crate::graph::Graph;
+use crate::name::{AccountId, Address, DeploymentName, Partition, Region};
+use crate::spec::Spec;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What has to be known before there can be a graph. Chosen once: what is live keeps its zones,
+/// whatever AWS would choose today.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The availability zones in use, in the order of the address plan.
+    pub zones: Vec<String>,
+}
+
+/// Addresses that resources had in earlier versions of this program, to what they are now. Live
+/// ones are retagged in place.
+pub const MOVED: &[(&str, &str)] = &[];
+
+/// A part of a spec that can not become resources, found only with the facts at hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unbuildable {
+    /// The part of the spec, `network.tiers`.
+    pub path: String,
+    /// What is wrong.
+    pub why: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// What the parts of a pattern share.
+struct Draft<'a> {
+    spec: &'a Spec,
+    facts: &'a Facts,
+    graph: Graph,
+    region: Region,
+    deployment: DeploymentName,
+    account: AccountId,
+    partition: Partition,
+    names: BTreeMap<&'a str, &'a str>,
+}
+
+impl Draft<'_> {
+    /// `us-east-1/network/vpc`.
+    fn here(&self, rest: &str) -> Address {
+        Address::in_region(&self.region, rest)
+    }
+
+    /// The physical name of what is at `address`: as the spec says under `names`, else `default`.
+    fn physical(&self, address: &Address, default: String) -> String {
+        self.names.get(address.as_str()).map_or(default, |name| (*name).to_owned())
+    }
+
+    /// An ARN in the deployment's account and region.
+    fn arn(&self, service: &str, resource: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
+    }
+}
+
+/// Builds the graph.
+///
+/// # Errors
+/// Everything that only shows with the facts at hand: too few zones, say.
+pub fn graph(spec: &Spec, facts: &Facts) -> Result<Graph, Vec<Unbuildable>> {
+    let mut draft = Draft {
+        spec,
+        facts,
+        graph: Graph::default(),
+        region: spec.home_region.clone(),
+        deployment: spec.deployment(),
+        account: spec.account.clone(),
+        partition: spec.partition(),
+        names: spec.names.iter().map(|(address, name)| (address, name.as_str())).collect(),
+    };
+    draft.graph.moved = MOVED
+        .iter()
+        .filter_map(|(from, to)| {
+            Some((
+                Address::parse(&format!("{}/{from}", draft.region))?,
+                Address::parse(&format!("{}/{to}", draft.region))?,
+            ))
+        })
+        .collect();
+    let keys = identity::keys(&mut draft);
+    identity::log_groups(&mut draft, &keys);
+    identity::roles(&mut draft);
+    if let Some(network) = &spec.network {
+        network::add(&mut draft, network)?;
+    }
+    objects::add(&mut draft);
+    Ok(draft.graph)
+}
+
+/// The service's DNS suffix: China's services have one of their own.
+fn dns_suffix(partition: Partition) -> &'static str {
+    match partition {
+        Partition::AwsCn => "amazonaws.com.cn",
+        Partition::Aws | Partition::AwsUsGov => "amazonaws.com",
+    }
+}

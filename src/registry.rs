@@ -1,0 +1,42 @@
+//! Every kind, in the order in which they must exist: what comes later may live in what comes
+//! before. The order breaks ties only; what is really attached decides.
+
+use crate::aws::ec2::elastic_ip::ElasticIp;
+use crate::aws::ec2::flow_log::FlowLog;
+use crate::aws::ec2::internet_gateway::InternetGateway;
+use crate::aws::ec2::nat_gateway::NatGateway;
+use crate::aws::ec2::route_table::RouteTable;
+use crate::aws::ec2::security_group::SecurityGroup;
+use crate::aws::ec2::security_group_rule::SecurityGroupRule;
+use crate::aws::ec2::subnet::Subnet;
+use crate::aws::ec2::vpc::Vpc;
+use crate::aws::ec2::vpc_endpoint::VpcEndpoint;
+use crate::aws::iam::role::Role;
+use crate::aws::kms::key::Key;
+use crate::aws::logs::log_group::LogGroup;
+use crate::graph::{AnyKind, Of};
+use crate::kube::object::Object;
+
+/// Every kind.
+pub const KINDS: &[&dyn AnyKind] = &[
+    &Of::<Key>::KIND,
+    &Of::<Role>::KIND,
+    &Of::<LogGroup>::KIND,
+    &Of::<Vpc>::KIND,
+    &Of::<InternetGateway>::KIND,
+    &Of::<Subnet>::KIND,
+    &Of::<ElasticIp>::KIND,
+    &Of::<NatGateway>::KIND,
+    &Of::<RouteTable>::KIND,
+    &Of::<SecurityGroup>::KIND,
+    &Of::<SecurityGroupRule>::KIND,
+    &Of::<VpcEndpoint>::KIND,
+    &Of::<FlowLog>::KIND,
+    &Of::<Object>::KIND,
+];
+
+/// The kinds to read for a deployment: those of Kubernetes only if a cluster is given or objects
+/// are wanted.
+pub fn kinds(with_cluster: bool) -> Vec<&'static dyn AnyKind> {
+    KINDS.iter().copied().filter(|kind| with_cluster || !kind.name().starts_with("kube.")).collect()
+}
