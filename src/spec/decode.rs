@@ -1,7 +1,7 @@
 //! The merged tree against the JSON Schema: every problem at once, and the document as JSON with
 //! each scalar as its type wants it.
 
-use super::diagnostic::{Diagnostic, quote};
+use super::diagnostic::{Diagnostic, quote, speaks_of_secrets};
 use super::source::{Sources, Span};
 use super::tree::{Entry, Form, Node, Scalar, Tree};
 use super::{path, schema};
@@ -19,7 +19,7 @@ pub(crate) struct Decoded {
     pub(crate) hidden: Vec<Span>,
 }
 
-/// Checks `tree` against the schema of [`super::Spec`].
+/// Checks `tree` against the schema of [`super::Spec`]. A key whose value is null is not there.
 pub(crate) fn decode(tree: &Node, sources: &Sources) -> Decoded {
     let mut decoder = Decoder {
         sources,
@@ -27,6 +27,7 @@ pub(crate) fn decode(tree: &Node, sources: &Sources) -> Decoded {
         hidden: Vec::new(),
         path: Vec::new(),
         patterns: HashMap::new(),
+        is_near_secret: true,
     };
     let merged = decoder.node(tree, tree.span, schema::root());
     let Decoder { problems, hidden, .. } = decoder;
@@ -62,6 +63,8 @@ struct Decoder<'a> {
     path: Vec<String>,
     /// The schema's patterns that were compiled so far; one that does not compile is nothing.
     patterns: HashMap<&'static str, Option<Regex>>,
+    /// References to secrets stand in or below the map that is being read.
+    is_near_secret: bool,
 }
 
 impl Decoder<'_> {
@@ -106,9 +109,9 @@ impl Decoder<'_> {
                 node.noun().to_owned()
             }
             Tree::Scalar(Scalar { text, form: Form::Text }) if !view.is_text() => {
-                format!("the string {}", quote(text))
+                format!("the string {}", self.echo(text, node.span))
             }
-            Tree::Scalar(scalar) => quote(&scalar.text),
+            Tree::Scalar(scalar) => self.echo(&scalar.text, node.span),
             Tree::Null | Tree::List(_) | Tree::Map(_) => node.noun().to_owned(),
         };
         let hint = hint.or_else(|| view.hint());
@@ -133,7 +136,8 @@ impl Decoder<'_> {
         let Tree::Map(entries) = &node.tree else {
             return self.mismatch(node, blame, view, None);
         };
-        let has = |key: &str| entries.iter().any(|entry| entry.key == key);
+        let is_there = |entry: &&Entry| !matches!(entry.node.tree, Tree::Null);
+        let has = |key: &str| entries.iter().filter(is_there).any(|entry| entry.key == key);
         let mut fitting =
             branches.iter().filter(|branch| branch.required().iter().all(|key| has(key)));
         match (fitting.next(), fitting.next()) {
@@ -162,7 +166,10 @@ impl Decoder<'_> {
             return self.mismatch(node, blame, view, None);
         };
         if let Err(expected) = self.fits(text, view) {
-            let found = if text.is_empty() { "an empty string".to_owned() } else { quote(text) };
+            let found = match text.as_str() {
+                "" => "an empty string".to_owned(),
+                text => self.echo(text, node.span),
+            };
             self.report(blame, &format!("expected {expected}, found {found}"), view.hint());
         }
         Value::String(text.clone())
@@ -243,8 +250,16 @@ impl Decoder<'_> {
         };
         let properties = view.get("properties").and_then(Value::as_object);
         let rest = view.get("additionalProperties");
+        let was_near_secret = std::mem::replace(&mut self.is_near_secret, view.reaches_secret());
         let mut members = Map::new();
         for entry in entries {
+            if matches!(entry.node.tree, Tree::Null) {
+                // Removed; but `{value}` in braces is a key without a value, too.
+                if view.holds_secret() || self.is_near_secret && entry.key.contains(' ') {
+                    self.hidden.push(entry.key_span);
+                }
+                continue;
+            }
             let known = properties.and_then(|properties| properties.get(&entry.key));
             let schema = match (known, rest) {
                 (Some(schema), _) => schema,
@@ -274,6 +289,7 @@ impl Decoder<'_> {
                 self.report(blame, &format!("the key `{key}` is missing"), hint);
             }
         }
+        self.is_near_secret = was_near_secret;
         let most = view.get("maxProperties").and_then(Value::as_u64);
         if let Some(most) = most.filter(|most| members.len() as u64 > *most) {
             let message = format!("expected at most {most} entries, found {}", members.len());
@@ -284,7 +300,8 @@ impl Decoder<'_> {
 
     fn key(&mut self, entry: &Entry, names: &'static Value) {
         if let Err(expected) = self.fits(&entry.key, &View::of(names)) {
-            let message = format!("the key {} must be {expected}", quote(&entry.key));
+            let found = self.echo(&entry.key, entry.key_span);
+            let message = format!("the key {found} must be {expected}");
             self.report(entry.key_span, &message, None);
         }
     }
@@ -292,19 +309,32 @@ impl Decoder<'_> {
     fn unknown_key(&mut self, entry: &Entry, view: &View) {
         let known: Vec<&str> = view.keys();
         let similar = similar(&entry.key, known.iter().copied());
-        let holds_secrets = view.holds_secret()
-            || similar
-                .is_some_and(|key| view.property(key).is_some_and(|key| key.reaches_secret()));
-        let is_collection = matches!(entry.node.tree, Tree::Map(_) | Tree::List(_));
-        if holds_secrets || (is_collection && view.reaches_secret()) {
+        let is_top = self.path.is_empty();
+        let is_scalar = matches!(entry.node.tree, Tree::Scalar(_));
+        let is_harmless = is_top && is_scalar && !speaks_of_secrets(&entry.key);
+        if view.reaches_secret() && !is_harmless {
             self.hidden.push(entry.node.extent());
         }
         let hint = match similar {
             Some(key) => format!("did you mean `{key}`?"),
             None => format!("known here: {}", known.join(", ")),
         };
-        let message = format!("there is no key {}", quote(&entry.key));
-        self.report(entry.key_span, &message, Some(hint));
+        let found = self.echo(&entry.key, entry.key_span);
+        self.report(entry.key_span, &format!("there is no key {found}"), Some(hint));
+    }
+
+    /// Text out of the spec for a message. A missing quote or colon can make a key or a value
+    /// swallow the secret behind it; what looks like that is hidden instead.
+    fn echo(&mut self, text: &str, span: Span) -> String {
+        let source = self.sources.get(span.source).map_or("", |source| source.text.as_str());
+        let written = source.get(span.start..span.end).unwrap_or_default();
+        let is_many_lines = written.trim_end().contains('\n');
+        if is_many_lines || (self.is_near_secret && text.contains(char::is_whitespace)) {
+            self.hidden.push(span);
+            return if is_many_lines { "a text of several lines" } else { "a text with spaces" }
+                .to_owned();
+        }
+        quote(text)
     }
 
     /// A reference to a secret. Nothing of what stands in its place is ever repeated.

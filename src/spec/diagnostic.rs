@@ -165,7 +165,7 @@ impl Diagnostics {
     }
 }
 
-/// Keys below which a spec has secrets, and words that people call them by.
+/// What people call secrets.
 const SECRET_WORDS: [&str; 9] = [
     "string_data",
     "external_id",
@@ -178,14 +178,24 @@ const SECRET_WORDS: [&str; 9] = [
     "dsn",
 ];
 
+/// The sections of a spec that refer to secrets, and what they call them.
+const SECRET_SECTIONS: [&str; 5] =
+    ["assume_role", "kubernetes", "external_id", "string_data", "secret"];
+
+/// Whether people would write a secret under such a key, or on such a line.
+pub(crate) fn speaks_of_secrets(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    SECRET_WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// What may be a secret on the line of `at` in a text that could not be parsed: all behind its
 /// first colon if the line, or what stands before it, speaks of secrets.
 fn unknown_value(sources: &Sources, at: Span) -> Option<Span> {
     let (line, from, _) = sources.lines(at.source, at.start..at.start)?;
     let before = sources.get(at.source)?.text.get(..from)?;
-    let lower = line.to_lowercase();
-    let is_suspect = SECRET_WORDS.iter().any(|word| lower.contains(word))
-        || SECRET_WORDS.iter().take(3).any(|word| before.contains(word));
+    let is_suspect = speaks_of_secrets(line)
+        || SECRET_SECTIONS.iter().any(|word| before.contains(word))
+        || !line.contains([':', '=']);
     if !is_suspect {
         return None;
     }

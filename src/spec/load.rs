@@ -94,7 +94,7 @@ pub fn load(input: &Input) -> Result<Loaded, Diagnostics> {
     let mut hidden = Vec::new();
     if problems.is_empty() {
         match on_patterns(&mut user, &mut sources) {
-            Ok(()) => return finish(prune(user), sources),
+            Ok(()) => return finish(user, sources),
             Err(problem) => {
                 // What cannot be checked may hold anything.
                 decode::secrets(&user, &mut hidden);
@@ -121,12 +121,13 @@ pub fn from_merged(value: &Value) -> Result<Loaded, Diagnostics> {
     let tree = write_json(value, number, 0, &mut text);
     let mut sources = Sources::default();
     sources.add(Source { name: "the plan file's spec".to_owned(), text, directory: None });
-    finish(prune(tree), sources)
+    finish(tree, sources)
 }
 
 fn finish(tree: Node, sources: Sources) -> Result<Loaded, Diagnostics> {
     let decoded = decode::decode(&tree, &sources);
     let decode::Decoded { merged, mut problems, hidden } = decoded;
+    let tree = prune(tree);
     if problems.is_empty() {
         match serde_json::from_value::<Spec>(merged.clone()) {
             Ok(spec) => {

@@ -101,14 +101,18 @@ impl Node {
     }
 
     /// As JSON, where no schema says what is wanted. A number whose text JSON would write in
-    /// another way (`1.30`, `007`) stays text.
+    /// another way (`1.30`, `007`) stays text, and a key without a value is not there.
     pub(crate) fn to_json(&self) -> Value {
         match &self.tree {
             Tree::Null => Value::Null,
             Tree::Scalar(scalar) => scalar.to_json(),
             Tree::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Tree::Map(entries) => Value::Object(
-                entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect(),
+                entries
+                    .iter()
+                    .filter(|entry| !matches!(entry.node.tree, Tree::Null))
+                    .map(|entry| (entry.key.clone(), entry.node.to_json()))
+                    .collect(),
             ),
         }
     }

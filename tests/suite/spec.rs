@@ -563,6 +563,36 @@ proptest! {
     }
 
     #[test]
+    fn no_mistake_around_a_secret_shows_it(
+        junk in "([a-z_]{1,3}|[:{}\\[\\]&*!|>'\"%@`,\\- \n\t\\\\]){1,6}",
+        at in 0_usize..400,
+        cut in 0_usize..400,
+    ) {
+        let secret = "hunter2-correct-horse";
+        let texts = [
+            format!("kubernetes:\n  objects:\n    db:\n      secret:\n        namespace: n\n        name: db\n        string_data:\n          password: {secret}\n          other: {{env: A}}\n"),
+            format!("kubernetes: {{objects: {{db: {{secret: {{namespace: n, name: db, string_data: {{password: \"{secret}\", other: {{env: A}}}}}}}}}}}}\n"),
+            format!("assume_role:\n  role_arn: arn:aws:iam::123456789012:role/x\n  external_id: |\n    {secret}\n    {secret}\n"),
+        ];
+        for text in texts {
+            let mut broken = with_head(&text);
+            let whole = broken.find(secret).unwrap()..broken.rfind(secret).unwrap() + secret.len();
+            if cut < whole.start {
+                broken.remove(cut);
+            }
+            let at = at.min(broken.len());
+            // A secret that is cut in two is not one any more.
+            if broken.match_indices(secret).all(|(from, _)| at <= from || at >= from + secret.len()) {
+                broken.insert_str(at, &junk);
+            }
+            if let Err(problems) = load_texts(&[&broken], &[]) {
+                let shown = format!("{}{problems}", problems.render(200, false));
+                prop_assert!(!shown.contains("correct-horse"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
     fn adding_a_zone_or_a_tier_moves_nothing(
         prefixes in prop::collection::vec(18_u8..=28, 1..8),
         zones in 1_usize..4,
