@@ -2,4 +2,5 @@
 
 mod suite {
     mod sandbox;
+    mod sandbox_kube;
 }

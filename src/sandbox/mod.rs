@@ -13,6 +13,7 @@ mod ec2;
 mod failure;
 mod fault;
 mod knobs;
+pub mod kube;
 mod law;
 mod serve;
 mod service;
