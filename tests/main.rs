@@ -3,4 +3,5 @@
 mod suite {
     mod sandbox;
     mod sandbox_kube;
+    mod sandbox_services;
 }

@@ -12,9 +12,16 @@ mod disk;
 mod ec2;
 mod failure;
 mod fault;
+mod iam;
+mod kms;
 mod knobs;
 pub mod kube;
 mod law;
+mod logs;
+mod page;
+mod policy;
+mod s3;
+mod secretsmanager;
 mod serve;
 mod service;
 mod store;
@@ -32,7 +39,15 @@ pub use world::{Lost, Sandbox};
 use service::Service;
 
 /// All services of the sandbox.
-static SERVICES: &[&Service] = &[&ec2::SERVICE, &sts::SERVICE];
+static SERVICES: &[&Service] = &[
+    &ec2::SERVICE,
+    &iam::SERVICE,
+    &kms::SERVICE,
+    &logs::SERVICE,
+    &s3::SERVICE,
+    &secretsmanager::SERVICE,
+    &sts::SERVICE,
+];
 
 /// Every operation that the sandbox models, as `ec2:CreateVpc`.
 pub fn operations() -> Vec<String> {
