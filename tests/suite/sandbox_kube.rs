@@ -594,3 +594,32 @@ async fn it_is_found_over_http() {
     ));
     server.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_strategic_patch_merges_lists_by_their_keys() {
+    let (_, client) = cluster();
+    let api: Api<Deployment> = Api::namespaced(client, "default");
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coder"},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "one", "image": "x:1"}, {"name": "two", "image": "y:1"}]},
+        }},
+    });
+    api.patch("coder", &PatchParams::apply("c"), &Patch::Apply(deployment)).await.unwrap();
+    let patch = Patch::Strategic(json!({"spec": {"template": {"spec": {
+        "$setElementOrder/containers": [{"name": "two"}, {"name": "three"}],
+        "containers": [
+            {"name": "one", "$patch": "delete"},
+            {"name": "two", "image": "y:2"},
+            {"name": "three", "image": "z:1"},
+        ],
+    }}}}));
+    let after = api.patch("coder", &PatchParams::default(), &patch).await.unwrap();
+    let containers = after.spec.template.spec.unwrap().containers;
+    let found: Vec<(&str, Option<&str>)> = containers
+        .iter()
+        .map(|container| (container.name.as_str(), container.image.as_deref()))
+        .collect();
+    assert_eq!(found, [("two", Some("y:2")), ("three", Some("z:1"))]);
+}

@@ -7,7 +7,7 @@ use super::selector::Selector;
 use super::status::{Answer, Refusal};
 use super::store::{Store, milliseconds};
 use super::verbs::{Call as Verb, Reply};
-use super::{discovery, watch};
+use super::{discovery, openapi, watch};
 use crate::clock::Clock;
 use crate::sandbox::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use crate::sandbox::{Lost, OpenError};
@@ -311,6 +311,10 @@ impl Cluster {
         match &asked.path {
             Path::Health => Ok(Outgoing::Text("ok")),
             Path::Version => found(Some(discovery::version())),
+            Path::OpenApi => found(Some(openapi::index(&self.store))),
+            Path::OpenApiOf { group, version } => {
+                found(openapi::document(&self.store, group, version))
+            }
             Path::Core => found(Some(discovery::core_versions())),
             Path::Groups => found(Some(discovery::groups(&self.store))),
             Path::Group(name) => found(discovery::group(&self.store, name)),

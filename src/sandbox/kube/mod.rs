@@ -12,6 +12,8 @@ mod disk;
 mod fields;
 mod managers;
 mod merge;
+mod openapi;
+mod patch;
 mod request;
 mod resources;
 mod selector;

@@ -13,6 +13,15 @@ pub(super) enum Path {
     Version,
     /// `/healthz`, `/livez`, `/readyz`.
     Health,
+    /// `/openapi/v3`.
+    OpenApi,
+    /// `/openapi/v3/api/v1`, `/openapi/v3/apis/{group}/{version}`.
+    OpenApiOf {
+        /// Empty for the core group.
+        group: String,
+        /// `v1`.
+        version: String,
+    },
     /// `/api`.
     Core,
     /// `/apis`.
@@ -140,6 +149,17 @@ impl Asked {
 
     /// The body as an object. JSON is YAML, so the YAML reader of an apply reads both.
     pub(super) fn object(&self) -> Answer<Value> {
+        if self.content_type.contains("protobuf") || self.content_type.contains("cbor") {
+            return Err(Refusal::new(
+                415,
+                "UnsupportedMediaType",
+                format!(
+                    "the body of the request was in an unknown format - accepted media types \
+                     include: application/json, application/yaml (got {})",
+                    self.content_type
+                ),
+            ));
+        }
         let yaml = self.content_type.contains("yaml");
         let text = std::str::from_utf8(&self.body).ok();
         let read = match text {
@@ -178,6 +198,16 @@ fn path(text: &str) -> Answer<Path> {
     let (group, version, rest) = match parts.as_slice() {
         ["version"] => return Ok(Path::Version),
         ["healthz" | "livez" | "readyz", ..] => return Ok(Path::Health),
+        ["openapi", "v3"] => return Ok(Path::OpenApi),
+        ["openapi", "v3", "api", version] => {
+            return Ok(Path::OpenApiOf { group: String::new(), version: (*version).to_owned() });
+        }
+        ["openapi", "v3", "apis", group, version] => {
+            return Ok(Path::OpenApiOf {
+                group: (*group).to_owned(),
+                version: (*version).to_owned(),
+            });
+        }
         ["api"] => return Ok(Path::Core),
         ["apis"] => return Ok(Path::Groups),
         ["apis", group] => return Ok(Path::Group((*group).to_owned())),

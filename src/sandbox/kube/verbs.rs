@@ -2,6 +2,7 @@
 
 use super::admit::admit;
 use super::managers::{Author, apply, note_update, without_system};
+use super::patch;
 use super::request::{Asked, Place};
 use super::resources::{Resource, find};
 use super::selector::Selector;
@@ -10,7 +11,7 @@ use super::store::{Store, has_finalizers, mark_deleted, name_of, namespace_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::time::SystemTime;
 
 /// What a verb works on.
@@ -255,8 +256,11 @@ impl Call<'_> {
             "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
                 let live = self.live(name)?;
                 let patch = self.asked.object()?;
-                let mut object = live.clone();
-                merge_patch(&mut object, &patch);
+                let object = if self.asked.content_type.contains("strategic") {
+                    patch::strategic(&live, &patch, self.resource.builtin)
+                } else {
+                    patch::merge(&live, &patch)
+                };
                 let version = patch["metadata"]["resourceVersion"].as_str().unwrap_or_default();
                 if !version.is_empty() && live["metadata"]["resourceVersion"] != version {
                     return Err(self.modified(name));
@@ -568,24 +572,5 @@ fn strip_nulls(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(strip_nulls),
         _ => {}
-    }
-}
-
-/// RFC 7386.
-fn merge_patch(target: &mut Value, patch: &Value) {
-    let Some(patch) = patch.as_object() else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(fields) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            fields.shift_remove(name);
-        } else {
-            merge_patch(fields.entry(name.clone()).or_insert(Value::Null), value);
-        }
     }
 }
