@@ -14,6 +14,7 @@ mod failure;
 mod fault;
 mod knobs;
 mod law;
+mod request;
 mod serve;
 mod service;
 mod store;

@@ -1,5 +1,7 @@
 //! The embedded AWS, through the real SDK clients on virtual time.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_ec2::Client;
@@ -667,6 +669,7 @@ async fn the_law_refuses() {
             request = request.header("authorization", header);
         }
         let answer = sandbox.handle(request.body(body.into()).unwrap()).await.unwrap();
+        assert_eq!(answer.headers()["date"], "Fri, 15 Jan 2027 08:00:00 GMT");
         let text = String::from_utf8(answer.body().to_vec()).unwrap();
         (answer.status().as_u16(), text)
     };
@@ -682,6 +685,10 @@ async fn the_law_refuses() {
         assert_eq!(status, 400, "{body}");
         assert!(text.contains(expected), "{body}: {text}");
     }
+    // A call that the law refuses is a call.
+    let refused = sandbox.calls().pop().unwrap();
+    assert_eq!((refused.operation.as_str(), refused.mutating), ("DescribeVpcs", false));
+    assert!(matches!(refused.outcome, Outcome::Refused { status: 400, .. }), "{refused:?}");
     let (status, text) = raw("Action=DescribeVpcs", false).await;
     assert_eq!(status, 403);
     assert!(text.contains("<Code>MissingAuthenticationToken</Code>"), "{text}");
