@@ -23,7 +23,7 @@ mod wire;
 mod world;
 
 pub use connect::SandboxHttp;
-pub use disk::{OpenError, last_time};
+pub use disk::{OpenError, last_time, reset};
 pub use fault::{Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;
