@@ -76,9 +76,8 @@ pub fn last_time(path: &Path) -> Result<Option<SystemTime>, OpenError> {
 #[derive(Debug)]
 pub(super) struct Disk {
     path: PathBuf,
-    /// How the document began when this process last read or wrote it. The beginning holds the
-    /// numbers that change with every write.
-    head: Vec<u8>,
+    /// What the document was when this process last read or wrote it.
+    seen: Option<Stamp>,
 }
 
 /// Holds the lock until it is dropped.
@@ -87,19 +86,32 @@ pub(super) struct Locked {
     _file: File,
 }
 
-/// So much of the document tells any two states apart: `format`, `writes`, `seed`, `made` and
-/// `last_time` stand first and take at most 120 bytes.
+/// Tells any two states of the document apart: its beginning holds the numbers that change with
+/// every write (`format`, `writes`, `seed`, `made` and `last_time`, at most 120 bytes), its length
+/// shows what was cut off.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    head: Vec<u8>,
+    length: u64,
+}
+
 const HEAD: usize = 160;
+
+impl Stamp {
+    fn of(text: &[u8]) -> Self {
+        Stamp { head: text.iter().take(HEAD).copied().collect(), length: text.len() as u64 }
+    }
+}
 
 impl Disk {
     /// Opens or makes the file.
     pub(super) fn open(path: &Path, seed: u64) -> Result<(Self, Store), OpenError> {
-        let mut disk = Disk { path: path.to_owned(), head: Vec::new() };
+        let mut disk = Disk { path: path.to_owned(), seen: None };
         let locked = disk.take_lock()?;
         let store = match read(path)? {
             Some(text) => {
                 let store = parse(path, &text)?;
-                disk.head = text.iter().take(HEAD).copied().collect();
+                disk.seen = Some(Stamp::of(&text));
                 store
             }
             None => {
@@ -114,12 +126,12 @@ impl Disk {
     /// Takes the lock and brings `store` up to date with what other processes wrote.
     pub(super) fn lock(&mut self, store: &mut Arc<Store>) -> Result<Locked, OpenError> {
         let locked = self.take_lock()?;
-        if self.head != self.current_head()? {
+        if self.seen != self.current()? {
             // A file that was removed under us is an empty world again only to whoever opens it
             // anew; here it is written again as it was.
             if let Some(text) = read(&self.path)? {
                 *store = Arc::new(parse(&self.path, &text)?);
-                self.head = text.into_iter().take(HEAD).collect();
+                self.seen = Some(Stamp::of(&text));
             }
         }
         Ok(locked)
@@ -131,7 +143,7 @@ impl Disk {
         let text = serde_json::to_vec(store)
             .map_err(|source| OpenError::Damaged { path: self.path.clone(), source })?;
         self.replace(&text).map_err(|source| self.io("writing", source))?;
-        self.head = text.into_iter().take(HEAD).collect();
+        self.seen = Some(Stamp::of(&text));
         Ok(())
     }
 
@@ -162,16 +174,17 @@ impl Disk {
         Ok(Locked { _file: file })
     }
 
-    fn current_head(&self) -> Result<Vec<u8>, OpenError> {
-        let mut head = Vec::with_capacity(HEAD);
-        match File::open(&self.path) {
-            Ok(file) => {
-                file.take(HEAD as u64)
-                    .read_to_end(&mut head)
-                    .map_err(|source| self.io("reading", source))?;
-                Ok(head)
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(head),
+    fn current(&self) -> Result<Option<Stamp>, OpenError> {
+        let read = || -> std::io::Result<Stamp> {
+            let file = File::open(&self.path)?;
+            let length = file.metadata()?.len();
+            let mut head = Vec::with_capacity(HEAD);
+            file.take(HEAD as u64).read_to_end(&mut head)?;
+            Ok(Stamp { head, length })
+        };
+        match read() {
+            Ok(stamp) => Ok(Some(stamp)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(self.io("reading", source)),
         }
     }
@@ -200,4 +213,16 @@ fn parse(path: &Path, text: &[u8]) -> Result<Store, OpenError> {
         return Err(OpenError::OtherFormat { path: path.to_owned(), found: format });
     }
     serde_json::from_slice(text).map_err(damaged)
+}
+
+/// Puts an empty world into the file `path`, whatever is in it now. Processes that have it open
+/// go on with the empty world.
+///
+/// # Errors
+///
+/// If the file can't be written.
+pub fn reset(path: &Path, seed: u64) -> Result<(), OpenError> {
+    let mut disk = Disk { path: path.to_owned(), seen: None };
+    let locked = disk.take_lock()?;
+    disk.write(&mut Store::new(seed), &locked)
 }

@@ -20,6 +20,7 @@ mod law;
 mod logs;
 mod page;
 mod policy;
+mod request;
 mod s3;
 mod secretsmanager;
 mod serve;
@@ -30,7 +31,7 @@ mod wire;
 mod world;
 
 pub use connect::SandboxHttp;
-pub use disk::{OpenError, last_time};
+pub use disk::{OpenError, last_time, reset};
 pub use fault::{Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;

@@ -49,6 +49,15 @@ impl Millis {
             .unwrap_or_default()
     }
 
+    /// As HTTP headers write times: `Sat, 21 Nov 2026 02:03:04 GMT`.
+    pub(crate) fn http_date(self) -> String {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .map(|stamp| stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+            .unwrap_or_default()
+    }
+
     /// As the JSON services write times: seconds since 1970.
     pub(crate) fn seconds(self) -> f64 {
         Duration::from_millis(self.0).as_secs_f64()

@@ -1,20 +1,20 @@
 //! The sandbox itself: takes requests, lets faults happen, and keeps the store.
 
+use super::SERVICES;
 use super::disk::{Disk, OpenError};
 use super::ec2;
 use super::failure::Failure;
 use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use super::knobs::Knobs;
+use super::law;
+use super::request::{guessed_protocol, read};
 use super::service::{Act, Answer, Cx, Operation, Service, View};
 use super::store::{Millis, Scope, Store, number};
 use super::wire::auth::{self, Signed};
-use super::wire::form::Form;
 use super::wire::params::Params;
-use super::wire::{Protocol, reply};
-use super::{SERVICES, law};
+use super::wire::reply;
 use crate::clock::Clock;
 use bytes::Bytes;
-use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,7 +56,8 @@ pub struct Lost;
 struct Asked {
     service: &'static Service,
     operation: &'static Operation,
-    params: Params,
+    /// The input, or why the law refuses it.
+    params: Result<Params, Failure>,
     scope: Scope,
 }
 
@@ -167,6 +168,16 @@ impl Sandbox {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, Lost> {
+        let mut response = self.respond(request).await?;
+        // The world's time, which clients may take for AWS's: no server in front replaces it.
+        let date = Millis::of(self.inner.clock.now()).http_date();
+        if let Ok(date) = http::HeaderValue::from_str(&date) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+        Ok(response)
+    }
+
+    async fn respond(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Lost> {
         if *self.inner.stop.borrow() {
             return std::future::pending().await;
         }
@@ -307,13 +318,20 @@ impl Sandbox {
             let board = self.board();
             (board.faults().lag, board.faults().fresh_ids_not_found)
         };
+        let params = asked.params.as_ref().map_err(Clone::clone)?;
         let mut world = self.world();
         let world = &mut *world;
+        let known = world.store.clone();
         let lock = match &mut world.disk {
             Some(disk) => Some(disk.lock(&mut world.store).map_err(|error| broken(&error))?),
             None => None,
         };
         let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        if !lag.is_zero() && !Arc::ptr_eq(&known, &world.store) {
+            // Another process has written: what it did lags like what is done here.
+            let store = world.store.clone();
+            world.history.push_back((now, store));
+        }
         if world.store.is_due(&asked.scope, now) {
             Arc::make_mut(&mut world.store).settle(&asked.scope, now);
         }
@@ -322,14 +340,14 @@ impl Sandbox {
             Act::Read(act) => {
                 let (store, now) = world.seen_by_reads(&asked.scope, now, lag);
                 let view = View { store: &store, scope: &asked.scope, now, knobs: &world.knobs };
-                act(&view, &asked.params)
+                act(&view, params)
             }
             Act::Write(act) => {
                 if fresh_ids_not_found {
                     let (store, _) = world.seen_by_reads(&asked.scope, now, lag);
-                    ec2::none_is_fresh(asked.params.tree(), &world.store, &store, &asked.scope)?;
+                    ec2::none_is_fresh(params.tree(), &world.store, &store, &asked.scope)?;
                 }
-                world.write(act, asked, now, lag)
+                world.write(act, (params, &asked.scope), now, lag)
             }
         };
         if asked.operation.is_mutating()
@@ -358,14 +376,14 @@ impl World {
     fn write(
         &mut self,
         act: fn(&mut Cx<'_>, &Params) -> Answer,
-        asked: &Asked,
+        (params, scope): (&Params, &Scope),
         now: Millis,
         lag: Duration,
     ) -> Answer {
         let mut changed = (*self.store).clone();
         changed.last_time = now;
-        let mut cx = Cx { store: &mut changed, scope: &asked.scope, now, knobs: &self.knobs };
-        let reply = act(&mut cx, &asked.params)?;
+        let mut cx = Cx { store: &mut changed, scope, now, knobs: &self.knobs };
+        let reply = act(&mut cx, params)?;
         self.store = Arc::new(changed);
         if !lag.is_zero() {
             self.history.push_back((now, self.store.clone()));
@@ -394,82 +412,6 @@ impl World {
         while self.history.get(1).is_some_and(|(from, _)| *from <= then) {
             self.history.pop_front();
         }
-    }
-}
-
-/// Finds the operation and reads its input by the law.
-fn read(
-    service: &'static Service,
-    request: http::Request<Bytes>,
-) -> Result<(&'static Operation, Params), Failure> {
-    let find = |name: &str| service.operations.iter().find(|operation| operation.name == name);
-    match service.protocol {
-        Protocol::Ec2Query | Protocol::AwsQuery => {
-            let mut form = if request.method() == http::Method::GET {
-                Form::read(request.uri().query().unwrap_or_default().as_bytes())
-            } else {
-                Form::read(request.body())
-            };
-            form.below.retain(|name, _| !name.starts_with("X-Amz-"));
-            let action = form.take("Action").unwrap_or_default();
-            form.take("Version");
-            let unknown = || {
-                let message = format!(
-                    "The action {action} is not valid for this web service (or the sandbox does not model it)."
-                );
-                Failure::new("InvalidAction", message)
-            };
-            let operation = find(&action).ok_or_else(unknown)?;
-            let law = law::of(service, operation.name).ok_or_else(unknown)?;
-            let tree = law.read_form(&form, service.protocol)?;
-            Ok((operation, Params::new(tree, request)))
-        }
-        Protocol::AwsJson10 | Protocol::AwsJson11 => {
-            let target = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok());
-            let name = target.unwrap_or_default().rsplit('.').next().unwrap_or_default();
-            let unknown = || {
-                let message = format!(
-                    "{name:?} is not an operation of {} (or the sandbox does not model it).",
-                    service.name
-                );
-                Failure::new("UnknownOperationException", message)
-            };
-            let operation = find(name).ok_or_else(unknown)?;
-            let law = law::of(service, operation.name).ok_or_else(unknown)?;
-            let tree: Value = if request.body().is_empty() {
-                Value::Object(serde_json::Map::new())
-            } else {
-                serde_json::from_slice(request.body())
-                    .map_err(|error| Failure::new("SerializationException", error.to_string()))?
-            };
-            law.check(&tree, service.protocol)?;
-            Ok((operation, Params::new(tree, request)))
-        }
-        Protocol::RestXml => {
-            let unknown = |name: &str| {
-                let message = format!("The sandbox does not model {name}.");
-                Failure::new("NotImplemented", message).with_status(501)
-            };
-            let route = service.route.ok_or_else(|| unknown("this service"))?;
-            let (name, tree) = route(&request)?;
-            let operation = find(name).ok_or_else(|| unknown(name))?;
-            let law = law::of(service, operation.name).ok_or_else(|| unknown(name))?;
-            law.check(&tree, service.protocol)?;
-            Ok((operation, Params::new(tree, request)))
-        }
-    }
-}
-
-/// The form in which to refuse a request to a service that the sandbox does not know.
-fn guessed_protocol(parts: &http::request::Parts) -> Protocol {
-    let content_type = parts.headers.get(http::header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.contains("json") {
-        Protocol::AwsJson11
-    } else if content_type.contains("x-www-form-urlencoded") {
-        Protocol::AwsQuery
-    } else {
-        Protocol::RestXml
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Token {
     /// Digest of the request's other parameters.
     pub(crate) request: u64,
     /// The answer of then.
-    pub(crate) ids: Vec<String>,
+    pub(crate) answer: serde_json::Value,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

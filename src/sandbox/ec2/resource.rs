@@ -42,7 +42,41 @@ pub(crate) trait Resource: Sized + 'static {
     fn is_alive(&self, _now: Millis) -> bool {
         true
     }
+    /// Whether `Describe` still lists it.
+    fn is_listed(&self, _now: Millis) -> bool {
+        true
+    }
 }
+
+/// The part of [`Resource`] that is the same for every kind: where it is stored.
+macro_rules! stored {
+    ($field:ident) => {
+        fn all(
+            ec2: &$crate::sandbox::ec2::model::Ec2,
+        ) -> &std::collections::BTreeMap<String, Self> {
+            &ec2.$field
+        }
+
+        fn all_mut(
+            ec2: &mut $crate::sandbox::ec2::model::Ec2,
+        ) -> &mut std::collections::BTreeMap<String, Self> {
+            &mut ec2.$field
+        }
+
+        fn id(&self) -> &str {
+            &self.id
+        }
+
+        fn tags(&self) -> &$crate::sandbox::ec2::model::Tags {
+            &self.tags
+        }
+
+        fn tags_mut(&mut self) -> &mut $crate::sandbox::ec2::model::Tags {
+            &mut self.tags
+        }
+    };
+}
+pub(crate) use stored;
 
 /// The words that one `Describe` operation has of its own.
 pub(crate) struct Listing {
@@ -56,26 +90,36 @@ pub(crate) struct Listing {
 
 /// Answers a `Describe` operation.
 pub(crate) fn describe<T: Resource>(view: &View<'_>, params: &Params, listing: &Listing) -> Answer {
-    dry_run(params)?;
-    let all = T::all(view.ec2());
-    let ids = params.texts(listing.ids);
-    for id in &ids {
-        if !all.contains_key(*id) {
-            return Err(not_found::<T>(id));
-        }
-    }
-    let filters = filter::read(params, listing.filters, T::FIELDS)?;
-    let found: Vec<&T> = all
-        .values()
-        .filter(|item| ids.is_empty() || ids.contains(&item.id()))
-        .filter(|item| filters.iter().all(|filter| filter.keeps(view, *item)))
-        .collect();
+    let found = selected::<T>(view, params, listing)?;
     let page = page::of(view, params, found, |item| item.id().to_owned())?;
     let items = page.items.into_iter().map(|item| item.write(view)).collect();
     let mut answer = Map::new();
     answer.insert(listing.set.to_owned(), Value::Array(items));
     answer.insert("nextToken".to_owned(), page.next.into());
     Ok(Value::Object(answer).into())
+}
+
+/// What a `Describe` operation's ids and filters leave.
+pub(crate) fn selected<'a, T: Resource>(
+    view: &View<'a>,
+    params: &Params,
+    listing: &Listing,
+) -> Result<Vec<&'a T>, Failure> {
+    dry_run(params)?;
+    let all = T::all(view.ec2());
+    let ids = params.texts(listing.ids);
+    for id in &ids {
+        if !all.get(*id).is_some_and(|item| item.is_listed(view.now)) {
+            return Err(not_found::<T>(id));
+        }
+    }
+    let filters = filter::read(params, listing.filters, T::FIELDS)?;
+    Ok(all
+        .values()
+        .filter(|item| item.is_listed(view.now))
+        .filter(|item| ids.is_empty() || ids.contains(&item.id()))
+        .filter(|item| filters.iter().all(|filter| filter.keeps(view, *item)))
+        .collect())
 }
 
 /// Finds one by id, or fails as AWS does.

@@ -1,6 +1,6 @@
 //! Tags: with a create, afterwards, and as a list of their own.
 
-use super::model::{Ec2, Tags};
+use super::model::{self, Ec2, Tags};
 use super::resource::{Resource, dry_run, not_found};
 use super::{filter, page};
 use crate::sandbox::failure::Failure;
@@ -89,7 +89,19 @@ macro_rules! kinds {
     ($($kind:ty),* $(,)?) => { &[$(kind::<$kind>()),*] };
 }
 
-static KINDS: &[Kind] = kinds![super::model::Vpc];
+static KINDS: &[Kind] = kinds![
+    model::Vpc,
+    model::Subnet,
+    model::InternetGateway,
+    model::Address,
+    model::NatGateway,
+    model::RouteTable,
+    model::SecurityGroup,
+    model::SecurityGroupRule,
+    model::VpcEndpoint,
+    model::FlowLog,
+    model::NetworkInterface,
+];
 
 fn kind_of(id: &str) -> Option<&'static Kind> {
     let (prefix, _) = id.rsplit_once('-')?;

@@ -213,6 +213,8 @@ fn out_of_range(protocol: Protocol, path: &str, given: &str, shape: &Shape) -> F
 }
 
 fn violated(given: &str, path: &str, rule: &str) -> String {
+    let secret = ["Secret", "Password", "Token"].iter().any(|word| path.contains(word));
+    let given = if secret { "***" } else { given };
     format!(
         "1 validation error detected: Value '{given}' at '{path}' failed to satisfy constraint: Member must {rule}"
     )
