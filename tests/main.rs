@@ -5,4 +5,6 @@
 mod suite {
     mod sandbox;
     mod spec;
+    mod sandbox_kube;
+    mod sandbox_services;
 }
