@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::{Failure, Result};
 use crate::aws::Clients;
 use crate::aws::facts;
-use crate::aws::record::{self, Record};
+use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
 use crate::graph::{AnyKind, Graph};
 use crate::kind::{Cx, Deployment, Tags};
 use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
@@ -67,11 +67,15 @@ pub struct Session {
     /// The kinds that are read.
     pub kinds: Vec<&'static dyn AnyKind>,
     /// The record's bucket.
-    pub bucket: record::Bucket,
+    pub bucket: String,
+    /// Whose that is.
+    pub whose: Bucket,
     /// What the record says; none before the first apply.
-    pub record: Option<Record>,
+    pub record: Option<Recorded>,
     /// Why the record could not be read, where it could not.
     pub record_unread: Option<crate::kind::Error>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
 }
 
 /// What was read, and the plan made of it.
@@ -112,7 +116,8 @@ impl Session {
             .map_err(|error| Failure::doing("checking the credentials", error))?;
         let deployment = Deployment { account: identity.account.clone(), ..deployment };
         let cx = cx.with_deployment(deployment.clone());
-        let bucket = record::Bucket::of(&cx, bucket.as_deref());
+        let whose = if bucket.is_some() { Bucket::Given } else { Bucket::Ours };
+        let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
         let (record, zones) = futures::join!(
             Record::load(&cx, &bucket),
             zones_of(&cx, loaded.as_ref(), facts.as_ref())
@@ -122,7 +127,7 @@ impl Session {
             Err(error) if error.class == crate::kind::Class::Denied => (None, Some(error)),
             Err(error) => return Err(Failure::doing("reading the record", error)),
         };
-        let uid = record.as_ref().map(|record| record.uid().clone());
+        let uid = record.as_ref().map(|read| read.record.uid.clone());
         let cx = cx.with_deployment(Deployment { uid, ..deployment });
         let facts = Facts { zones: zones? };
         let graph = match &loaded {
@@ -141,8 +146,10 @@ impl Session {
             graph,
             kinds,
             bucket,
+            whose,
             record,
             record_unread,
+            notes: Vec::new(),
         })
     }
 
@@ -156,14 +163,14 @@ impl Session {
         let mut regions = BTreeSet::from([self.cx.deployment.home_region.clone()]);
         regions.extend(self.graph.nodes.iter().map(|node| node.region.clone()));
         if let Some(record) = &self.record {
-            regions.extend(record.regions().iter().cloned());
+            regions.extend(record.record.regions.iter().cloned());
         }
         regions
     }
 
     /// What was last applied.
     pub fn applied(&self) -> Applied {
-        self.record.as_ref().map(|record| record.applied().clone()).unwrap_or_default()
+        self.record.as_ref().map(|record| record.applied.clone()).unwrap_or_default()
     }
 
     /// Reads everything that is live.

@@ -17,8 +17,13 @@ mod validate;
 mod version;
 
 use super::args::{Cli, Command, Global};
+use super::connect::connect;
 use super::exit::Exit;
-use super::failure::Result;
+use super::failure::{Failure, Result};
+use super::session::{Session, Target};
+use crate::aws::clients::AssumeRole;
+use crate::pattern::Facts;
+use crate::secret::Masks;
 use crate::spec::{Input, Loaded, load};
 use std::path::PathBuf;
 
@@ -52,4 +57,74 @@ fn spec(global: &Global) -> Result<Loaded> {
         global.files.clone()
     };
     Ok(load(&Input { files, set: global.set.clone() })?)
+}
+
+/// A view of the deployment that the spec describes. `facts` are those of a plan file.
+async fn session(global: &Global, facts: Option<Facts>) -> Result<Session> {
+    session_of(global, spec(global)?, facts).await
+}
+
+/// As [`session`], for a spec that is loaded already.
+async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Result<Session> {
+    let spec = &loaded.spec;
+    let masks = Masks::default();
+    let assume_role = match (&global.assume_role, &spec.assume_role) {
+        (Some(role_arn), _) => Some(AssumeRole {
+            role_arn: role_arn.clone(),
+            external_id: None,
+            session_name: "coderctl".to_owned(),
+        }),
+        (None, Some(assume)) => {
+            let external_id = match &assume.external_id {
+                None => None,
+                Some(reference) => {
+                    let secret = crate::aws::facts::local_secret(reference, &masks)
+                        .map_err(|error| Failure::doing("reading assume_role.external_id", error))?;
+                    Some(secret)
+                }
+            };
+            Some(AssumeRole {
+                role_arn: assume.role_arn.clone(),
+                external_id,
+                session_name: assume.session_name.clone(),
+            })
+        }
+        (None, None) => None,
+    };
+    let connected = connect(global, &spec.home_region, spec.use_fips, assume_role).await?;
+    let target = Target::of(&loaded);
+    let session = Session::open(connected, Some(loaded), target, facts).await?;
+    interruptible(&session);
+    Ok(session)
+}
+
+/// From now on, the first Ctrl-C or SIGTERM asks the session to stop, and the second ends the
+/// process at once.
+fn interruptible(session: &Session) {
+    let cancel = session.cx.cancel.clone();
+    tokio::spawn(async move {
+        signal().await;
+        cancel.cancel();
+        super::print::note(
+            "interrupted: starting nothing more, waiting for calls in flight (again to stop now)",
+        );
+        signal().await;
+        super::print::note("stopped; the lock's lease runs out by itself in two minutes");
+        std::process::exit(Exit::Interrupted as i32);
+    });
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
