@@ -328,7 +328,8 @@ mod any_request {
             let status = runtime.block_on(async {
                 sandbox().handle(request).await.unwrap().status().as_u16()
             });
-            prop_assert!(status < 500, "{}", status);
+            // 501 is the answer of services that are not asked by forms.
+            prop_assert!(status < 500 || status == 501, "{}", status);
         }
     }
 }
