@@ -111,10 +111,13 @@ impl Session {
             tags,
         };
         let cx = Cx::new(deployment.clone(), clock, connectors);
-        let identity = facts::identity(&cx, account.as_ref())
+        let caller = facts::caller(&cx)
             .await
             .map_err(|error| Failure::doing("checking the credentials", error))?;
-        let deployment = Deployment { account: identity.account.clone(), ..deployment };
+        if let Some(account) = account.filter(|account| *account != caller.account) {
+            return Err(wrong_account(&account, &caller));
+        }
+        let deployment = Deployment { account: caller.account.clone(), ..deployment };
         let cx = cx.with_deployment(deployment.clone());
         let whose = if bucket.is_some() { Bucket::Given } else { Bucket::Ours };
         let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
@@ -141,7 +144,7 @@ impl Session {
             loaded,
             cx,
             clients,
-            caller: identity.caller,
+            caller: caller.arn,
             facts,
             graph,
             kinds,
@@ -207,6 +210,17 @@ impl Session {
     }
 }
 
+fn wrong_account(wanted: &AccountId, caller: &facts::Caller) -> Failure {
+    Failure::new(
+        Exit::Credentials,
+        format!(
+            "the spec is for account {wanted}, and these credentials are for {}, {}",
+            caller.account, caller.arn
+        ),
+        "choose other credentials (--profile, --assume-role), or correct `account` in the spec",
+    )
+}
+
 /// The graph of a spec.
 ///
 /// # Errors
@@ -238,7 +252,8 @@ async fn zones_of(
     let Some(network) = loaded.and_then(|loaded| loaded.spec.network.as_ref()) else {
         return Ok(Vec::new());
     };
-    let offered = facts::zones(cx, &cx.deployment.home_region)
+    let here = &cx.in_region(&cx.deployment.home_region);
+    let offered = facts::zones(here)
         .await
         .map_err(|error| Failure::doing("reading the availability zones", error))?;
     let names: Vec<String> = offered.into_iter().map(|zone| zone.name).collect();
@@ -254,7 +269,7 @@ async fn zones_of(
             }
         }
         Zones::Count(count) => {
-            let mut zones = facts::zones_in_use(cx, &cx.deployment.home_region)
+            let mut zones = facts::zones_in_use(here)
                 .await
                 .map_err(|error| Failure::doing("reading the zones in use", error))?;
             for name in &names {

@@ -70,8 +70,8 @@ fn add_rule(
     };
     // A checked spec has exactly one peer a rule, and names groups that it has.
     let peer = match rule.peer() {
-        Some(Wanted::Ipv4(range)) => Peer::Cidr4(range.to_string()),
-        Some(Wanted::Ipv6(range)) => Peer::Cidr6(range.to_string()),
+        Some(Wanted::Ipv4(range)) => Peer::Range(range.to_string()),
+        Some(Wanted::Ipv6(range)) => Peer::Range(range.to_string()),
         Some(Wanted::SecurityGroup(other)) => match groups.get(other) {
             Some(other) => Peer::Group(other.id()),
             None => return,
@@ -89,7 +89,7 @@ fn add_rule(
         SecurityGroupRule {
             group: group.id(),
             direction,
-            traffic: Traffic::new(rule.protocol.as_ec2(), from, to),
+            traffic: Traffic { protocol: rule.protocol.as_ec2().to_owned(), from, to },
             peer,
             description: rule.description.clone(),
         },
@@ -116,8 +116,8 @@ pub(super) fn endpoints_group(
         SecurityGroupRule {
             group: group.id(),
             direction: Direction::Ingress,
-            traffic: Traffic::new("tcp", 443, 443),
-            peer: Peer::Cidr4(made.network.vpc_cidr.to_string()),
+            traffic: Traffic { protocol: "tcp".to_owned(), from: 443, to: 443 },
+            peer: Peer::Range(made.network.vpc_cidr.to_string()),
             description: "HTTPS from the VPC".to_owned(),
         },
     );

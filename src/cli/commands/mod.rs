@@ -22,10 +22,11 @@ use super::exit::Exit;
 use super::failure::{Failure, Result};
 use super::session::{Session, Target};
 use crate::aws::clients::AssumeRole;
+use crate::aws::secrets::SecretSources;
 use crate::pattern::Facts;
-use crate::secret::Masks;
+use crate::secret::{Secret, SecretRef};
 use crate::spec::{Input, Loaded, load};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Runs a command.
 pub(super) async fn run(cli: Cli) -> Result<Exit> {
@@ -67,7 +68,6 @@ async fn session(global: &Global, facts: Option<Facts>) -> Result<Session> {
 /// As [`session`], for a spec that is loaded already.
 async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Result<Session> {
     let spec = &loaded.spec;
-    let masks = Masks::default();
     let assume_role = match (&global.assume_role, &spec.assume_role) {
         (Some(role_arn), _) => Some(AssumeRole {
             role_arn: role_arn.clone(),
@@ -77,11 +77,10 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
         (None, Some(assume)) => {
             let external_id = match &assume.external_id {
                 None => None,
-                Some(reference) => {
-                    let secret = crate::aws::facts::local_secret(reference, &masks)
-                        .map_err(|error| Failure::doing("reading assume_role.external_id", error))?;
-                    Some(secret)
-                }
+                Some(reference) => Some(
+                    local_secret(global, reference)
+                        .map_err(|error| Failure::doing("reading assume_role.external_id", error))?,
+                ),
             };
             Some(AssumeRole {
                 role_arn: assume.role_arn.clone(),
@@ -91,11 +90,22 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
         }
         (None, None) => None,
     };
-    let connected = connect(global, &spec.home_region, spec.use_fips, assume_role).await?;
+    let connected = connect(global, &spec_folder(global), &spec.home_region, spec.use_fips, assume_role).await?;
     let target = Target::of(&loaded);
     let session = Session::open(connected, Some(loaded), target, facts).await?;
     interruptible(&session);
     Ok(session)
+}
+
+/// The folder that the spec's relative paths start from.
+fn spec_folder(global: &Global) -> PathBuf {
+    let first = global.files.first().and_then(|file| file.parent());
+    first.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// A secret that must be known before there are credentials for Secrets Manager.
+fn local_secret(global: &Global, reference: &SecretRef) -> crate::kind::Result<Secret> {
+    SecretSources::of_process(spec_folder(global)).local(reference)
 }
 
 /// From now on, the first Ctrl-C or SIGTERM asks the session to stop, and the second ends the
