@@ -1,5 +1,7 @@
 //! All tests, in one binary: `cargo test`.
 
 mod suite {
+    mod harness;
+    mod kinds_net;
     mod sandbox;
 }

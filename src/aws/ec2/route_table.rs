@@ -17,7 +17,7 @@ use crate::aws::settle::{Patience, until_ready};
 use crate::graph::Handle;
 use crate::kind::{
     Change, Class, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, Result, Seen, Status,
-    Typical, Wanted,
+    Typical, Wanted, seconds,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In, Known};
@@ -33,7 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct RouteTable {
     /// The VPC it is a part of.
     pub vpc: In<Id<Vpc>>,
-    /// Where traffic goes, by its IPv4 destination: `0.0.0.0/0`.
+    /// Where traffic goes, by its IPv4 destination as AWS writes it, without bits behind the
+    /// prefix: `0.0.0.0/0`.
     pub routes: BTreeMap<String, Target>,
     /// The subnets that use it.
     pub subnets: Vec<In<Id<Subnet>>>,
@@ -266,14 +267,26 @@ const TARGET_LAG: [Passing; 5] = [
     },
 ];
 
+/// Makes the route, or gives it another target; what was read may be out of date either way.
 async fn set_route(cx: &Cx, table: &Live, destination: &str, target: &Target) -> Result<()> {
-    if !table.routes.contains_key(destination) {
-        match create_route(cx, table, destination, target).await {
-            Err(error) if error.class == Class::Exists => {}
+    if table.routes.contains_key(destination) {
+        match replace_route(cx, table, destination, target).await {
+            Err(error) if is_no_route(&error) => {}
             other => return other,
         }
     }
-    replace_route(cx, table, destination, target).await
+    match create_route(cx, table, destination, target).await {
+        Err(error) if error.class == Class::Exists => {
+            replace_route(cx, table, destination, target).await
+        }
+        other => other,
+    }
+}
+
+/// `ReplaceRoute` says it with a code that means many things.
+fn is_no_route(error: &Error) -> bool {
+    error.class == Class::NotFound
+        || (error.is_code("InvalidParameterValue") && error.message.contains("no route"))
 }
 
 async fn create_route(cx: &Cx, table: &Live, destination: &str, target: &Target) -> Result<()> {
@@ -345,6 +358,34 @@ async fn associate(cx: &Cx, table: &Id<RouteTable>, subnet: &Id<Subnet>) -> Resu
         Err(error) if error.is_code("Resource.AlreadyAssociated") => error,
         other => return other.map(|_| ()),
     };
+    // Reads may lag behind what refused the call.
+    for _ in 0..30 {
+        match association_of(cx, subnet).await? {
+            // An attempt whose answer was lost.
+            Some((_, there)) if there == table.as_str() => return Ok(()),
+            Some((id, _)) => {
+                let replaced = safe(cx, "ec2:ReplaceRouteTableAssociation", || {
+                    ec2.0
+                        .replace_route_table_association()
+                        .association_id(&id)
+                        .route_table_id(table.as_str())
+                        .send()
+                })
+                .await;
+                if gone_is_fine(replaced)?.is_some() {
+                    return Ok(());
+                }
+            }
+            None => {}
+        }
+        cx.pause(seconds(2)).await?;
+    }
+    Err(error)
+}
+
+/// The association of a subnet, and the table that it names.
+async fn association_of(cx: &Cx, subnet: &Id<Subnet>) -> Result<Option<(String, String)>> {
+    let ec2 = cx.api::<Ec2>()?;
     let answer = safe(cx, "ec2:DescribeRouteTables", || {
         ec2.0
             .describe_route_tables()
@@ -355,24 +396,13 @@ async fn associate(cx: &Cx, table: &Id<RouteTable>, subnet: &Id<Subnet>) -> Resu
     let of_subnet = |association: &&RouteTableAssociation| {
         association.subnet_id() == Some(subnet.as_str()) && is_there(association)
     };
-    let now = answer.route_tables().iter().flat_map(|table| table.associations()).find(of_subnet);
-    match now {
-        // An attempt whose answer was lost.
-        Some(now) if now.route_table_id() == Some(table.as_str()) => Ok(()),
-        Some(now) => {
-            let id = told(now.route_table_association_id(), "id of an association")?;
-            safe(cx, "ec2:ReplaceRouteTableAssociation", || {
-                ec2.0
-                    .replace_route_table_association()
-                    .association_id(id)
-                    .route_table_id(table.as_str())
-                    .send()
-            })
-            .await?;
-            Ok(())
-        }
-        None => Err(error),
-    }
+    let tables = answer.route_tables();
+    let Some(now) = tables.iter().flat_map(|table| table.associations()).find(of_subnet) else {
+        return Ok(None);
+    };
+    let id = told(now.route_table_association_id(), "id of an association")?;
+    let table = told(now.route_table_id(), "route table of an association")?;
+    Ok(Some((id.to_owned(), table.to_owned())))
 }
 
 async fn disassociate(cx: &Cx, association: &str) -> Result<()> {
