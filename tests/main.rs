@@ -1,5 +1,9 @@
 //! All tests, in one binary: `cargo test`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod suite {
+    mod harness;
+    mod kinds_net;
     mod sandbox;
 }
