@@ -6,4 +6,6 @@ mod suite {
     mod harness;
     mod kinds_net;
     mod sandbox;
+    mod sandbox_kube;
+    mod sandbox_services;
 }
