@@ -7,7 +7,12 @@ pub mod call;
 pub mod clients;
 pub mod ec2;
 mod guard;
+pub mod iam;
+pub mod kms;
+pub mod logs;
+pub mod policy;
 pub(crate) mod settle;
+pub(crate) mod tags;
 
 pub use clients::Clients;
 pub use guard::CallCounts;
