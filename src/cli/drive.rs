@@ -68,6 +68,31 @@ pub async fn carry_out(
     caller: &Caller,
     sink: impl FnOnce(&str, &Plan) -> Sink,
 ) -> Result<Carried> {
+    let held = lock(session, caller).await?;
+    let run = held.holder().run;
+    let result = {
+        let work = under_lock(session, shown, options, &held, run, sink);
+        let beat = held.beat();
+        tokio::select! {
+            biased;
+            result = work => result,
+            never = beat => match never {},
+        }
+    };
+    // A lock that was lost is not ours to release; the lease is checked there.
+    let released = held.release().await;
+    let carried = result?;
+    if !matches!(carried.outcome.ended, Ended::LockLost(_)) {
+        released.map_err(|error| Failure::doing("releasing the lock", error))?;
+    }
+    Ok(carried)
+}
+
+/// Makes sure of the record's bucket and takes the lock.
+///
+/// # Errors
+/// Locked by another, or S3 refuses.
+pub async fn lock(session: &mut Session, caller: &Caller) -> Result<Held> {
     if let Some(error) = &session.record_unread {
         return Err(Failure::doing("reading the record", error.clone()));
     }
@@ -88,8 +113,8 @@ pub async fn carry_out(
         url: caller.url.clone(),
         ..Holder::default()
     };
-    let held = match Lock::acquire(&quiet, &session.bucket, holder).await {
-        Ok(Acquired::Held(held)) => held,
+    match Lock::acquire(&quiet, &session.bucket, holder).await {
+        Ok(Acquired::Held(held)) => Ok(held),
         Ok(Acquired::Locked(locked)) => {
             let message = format!("{} is locked by {}", session.cx.deployment.name, locked.holder);
             let seconds = locked.expires_in.as_secs();
@@ -102,26 +127,34 @@ pub async fn carry_out(
                     locked.holder.run
                 )
             };
-            return Err(Failure::new(Exit::Locked, message, hint));
+            Err(Failure::new(Exit::Locked, message, hint))
         }
-        Err(error) => return Err(Failure::doing("taking the lock", error)),
-    };
-    let result = {
-        let work = under_lock(session, shown, options, &held, run, sink);
-        let beat = held.beat();
-        tokio::select! {
-            biased;
-            result = work => result,
-            never = beat => match never {},
-        }
-    };
-    // A lock that was lost is not ours to release; the lease is checked there.
-    let released = held.release().await;
-    let carried = result?;
-    if !matches!(carried.outcome.ended, Ended::LockLost(_)) {
-        released.map_err(doing("releasing the lock"))?;
+        Err(error) => Err(Failure::doing("taking the lock", error)),
     }
-    Ok(carried)
+}
+
+/// Opens the record under the lock: from here on, the deployment has its uid, and every call that
+/// changes something asks the lock first.
+///
+/// # Errors
+/// When the record can not be read or made.
+pub async fn open_record(session: &mut Session, held: &Held) -> Result<S3Journal> {
+    let quiet = session.cx.unstoppable().behind(held.fence());
+    let uid = session.cx.deployment.uid.clone();
+    let doing = |error| Failure::doing("opening the record", error);
+    let record = Record::begin(&quiet, &session.bucket, uid.as_ref()).await.map_err(doing)?;
+    let journal = S3Journal::open(&session.cx, &session.bucket, held, &session.regions())
+        .await
+        .map_err(doing)?;
+    session.set_uid(Some(record.uid.clone()));
+    session.record = Some(Recorded {
+        record,
+        applied: journal.applied_now(),
+        intents: Vec::new(),
+        lock: None,
+    });
+    session.cx = session.cx.behind(held.fence());
+    Ok(journal)
 }
 
 async fn under_lock(
@@ -132,21 +165,7 @@ async fn under_lock(
     run: String,
     sink: impl FnOnce(&str, &Plan) -> Sink,
 ) -> Result<Carried> {
-    let quiet = session.cx.unstoppable().behind(held.fence());
-    let uid = session.cx.deployment.uid.clone();
-    let doing = |error| Failure::doing("opening the record", error);
-    let record =
-        Record::begin(&quiet, &session.bucket, uid.as_ref()).await.map_err(doing)?;
-    let journal =
-        S3Journal::open(&session.cx, &session.bucket, held, &session.regions()).await.map_err(doing)?;
-    session.set_uid(Some(record.uid.clone()));
-    session.record = Some(Recorded {
-        record,
-        applied: journal.applied_now(),
-        intents: Vec::new(),
-        lock: None,
-    });
-    session.cx = session.cx.behind(held.fence());
+    let journal = open_record(session, held).await?;
     let Planned { snapshot, plan } = session.plan(options).await;
     let moved = moved_since(shown, &plan);
     if !moved.is_empty() {

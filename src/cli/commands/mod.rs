@@ -23,6 +23,8 @@ use super::failure::{Failure, Result};
 use super::session::{Session, Target};
 use crate::aws::clients::AssumeRole;
 use crate::aws::secrets::SecretSources;
+use crate::kind::Tags;
+use crate::name::{DeploymentName, Region};
 use crate::pattern::Facts;
 use crate::secret::{Secret, SecretRef};
 use crate::spec::{Input, Loaded, load};
@@ -93,6 +95,24 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
     let connected = connect(global, &spec_folder(global), &spec.home_region, spec.use_fips, assume_role).await?;
     let target = Target::of(&loaded);
     let session = Session::open(connected, Some(loaded), target, facts).await?;
+    interruptible(&session);
+    Ok(session)
+}
+
+/// A view of a deployment by its name alone, to destroy it.
+async fn session_without_spec(
+    global: &Global,
+    name: DeploymentName,
+    home_region: Region,
+) -> Result<Session> {
+    let assume_role = global.assume_role.as_ref().map(|role_arn| AssumeRole {
+        role_arn: role_arn.clone(),
+        external_id: None,
+        session_name: "coderctl".to_owned(),
+    });
+    let connected = connect(global, Path::new("."), &home_region, false, assume_role).await?;
+    let target = Target { name, account: None, home_region, tags: Tags::new(), bucket: None };
+    let session = Session::open(connected, None, target, None).await?;
     interruptible(&session);
     Ok(session)
 }

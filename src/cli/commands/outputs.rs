@@ -76,3 +76,11 @@ pub(super) fn live(session: &Session, snapshot: &Snapshot) -> Vec<(String, Optio
 fn value(session: &Session, input: &In<String>) -> Option<String> {
     session.cx.get(input).ok()
 }
+
+/// The outputs that a run has left known.
+pub(super) fn known(session: &Session) -> Vec<(String, String)> {
+    let outputs = session.graph.outputs.iter();
+    outputs
+        .filter_map(|output| Some((output.name.clone(), value(session, &output.value)?)))
+        .collect()
+}
