@@ -7,6 +7,7 @@ pub mod call;
 pub mod clients;
 pub mod ec2;
 mod guard;
+pub mod record;
 
 pub use clients::Clients;
 pub use guard::CallCounts;
