@@ -6,8 +6,10 @@
 pub mod call;
 pub mod clients;
 pub mod ec2;
+pub mod facts;
 mod guard;
 pub mod record;
+pub mod secrets;
 
 pub use clients::Clients;
 pub use guard::CallCounts;
