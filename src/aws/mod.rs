@@ -6,6 +6,7 @@
 pub mod call;
 pub mod clients;
 pub mod ec2;
+pub mod facts;
 mod guard;
 pub mod iam;
 pub mod kms;
@@ -13,6 +14,8 @@ pub mod logs;
 pub mod policy;
 pub(crate) mod settle;
 pub(crate) mod tags;
+pub mod record;
+pub mod secrets;
 
 pub use clients::Clients;
 pub use guard::CallCounts;
