@@ -6,7 +6,7 @@ mod suite {
     mod harness;
     mod kinds_net;
     mod sandbox;
-    mod spec;
     mod sandbox_kube;
     mod sandbox_services;
+    mod spec;
 }
