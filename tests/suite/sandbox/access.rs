@@ -162,6 +162,11 @@ async fn flow_logs_fail_one_by_one() {
         .log_group_name("/flow");
     assert_eq!(code(create.clone().send().await), "InvalidParameter");
     let create = create.deliver_logs_permission_arn("arn:aws:iam::123456789012:role/flow");
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"vpc-flow-logs.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let iam = aws_sdk_iam::Client::new(&config(&sandbox, "AKIDSANDBOX", "us-east-1"));
+    let role = iam.create_role().role_name("flow").assume_role_policy_document(trust);
+    role.send().await.unwrap();
+    wait(&sandbox, 10).await;
     let made = create.clone().send().await.unwrap();
     assert_eq!((made.flow_log_ids().len(), made.unsuccessful().len()), (1, 1));
     let again = create.send().await.unwrap();
