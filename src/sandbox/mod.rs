@@ -1,8 +1,8 @@
 //! An embedded AWS: for `--sandbox`, for `coderctl sandbox serve`, and for tests.
 //!
-//! Three layers: the *wire* ([`wire`]) reads requests into trees and writes answers, the *law*
-//! ([`law`]) refuses what AWS's models refuse, and the *world* (one folder a service) does what
-//! AWS does, over one [`store`]. Between the client and the world stand the [`fault`]s. The
+//! Three layers: the *wire* (`wire`) reads requests into trees and writes answers, the *law*
+//! (`law`) refuses what AWS's models refuse, and the *world* (one folder a service) does what
+//! AWS does, over one `store`. Between the client and the world stand the faults. The
 //! sandbox knows no kind of `coderctl` and shares no code with them, so that neither can hide the
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.

@@ -158,10 +158,15 @@ async fn flow_logs_fail_one_by_one() {
         .resource_type(FlowLogsResourceType::Vpc)
         .resource_ids(&vpc)
         .resource_ids("vpc-0123456789abcdef0")
-        .traffic_type(TrafficType::All)
-        .log_group_name("/flow");
-    assert_eq!(code(create.clone().send().await), "InvalidParameter");
-    let create = create.deliver_logs_permission_arn("arn:aws:iam::123456789012:role/flow");
+        .traffic_type(TrafficType::All);
+    // Log groups need a role, buckets take none.
+    assert_eq!(code(create.clone().log_group_name("/flow").send().await), "InvalidParameter");
+    let create = create
+        .log_destination_type(aws_sdk_ec2::types::LogDestinationType::S3)
+        .log_destination("arn:aws:s3:::flow");
+    let role = "arn:aws:iam::123456789012:role/flow";
+    let with_role = create.clone().deliver_logs_permission_arn(role).send().await;
+    assert_eq!(code(with_role), "InvalidParameter");
     let made = create.clone().send().await.unwrap();
     assert_eq!((made.flow_log_ids().len(), made.unsuccessful().len()), (1, 1));
     let again = create.send().await.unwrap();
@@ -169,7 +174,7 @@ async fn flow_logs_fail_one_by_one() {
     let first = again.unsuccessful()[0].error().unwrap();
     assert_eq!(first.code(), Some("FlowLogAlreadyExists"));
     let found = ec2.describe_flow_logs().filter(filter("resource-id", &vpc)).send().await.unwrap();
-    assert_eq!(found.flow_logs()[0].log_group_name(), Some("/flow"));
+    assert_eq!(found.flow_logs()[0].log_destination(), Some("arn:aws:s3:::flow"));
     let id = &made.flow_log_ids()[0];
     let delete = ec2.delete_flow_logs().flow_log_ids(id);
     assert_eq!(delete.clone().send().await.unwrap().unsuccessful().len(), 0);

@@ -89,6 +89,9 @@ async fn pages() {
     assert_eq!(all.len(), 6);
     let large = ec2.describe_subnets().max_results(1000).send().await.unwrap();
     assert_eq!(large.subnets().len(), 6);
+    // A page that is just full is the last.
+    let full = ec2.describe_subnets().max_results(6).send().await.unwrap();
+    assert_eq!((full.subnets().len(), full.next_token()), (6, None));
     let small = ec2.describe_subnets().max_results(2).send().await;
     assert_eq!(code(small), "InvalidParameterValue");
     let bad = ec2.describe_subnets().next_token("?").send().await;

@@ -107,3 +107,42 @@ async fn a_reset_empties_the_world_for_everyone() {
     let again = Sandbox::open(&path, clock(), 7).unwrap();
     assert_eq!(client(&again).describe_vpcs().send().await.unwrap().vpcs().len(), 2);
 }
+
+#[test]
+fn handles_in_several_threads_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world.json");
+    let work = |path: std::path::PathBuf| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let sandbox = Sandbox::open(&path, clock(), 7).unwrap();
+            let mut knobs = sandbox.knobs();
+            knobs.addresses_per_region = 100;
+            sandbox.set_knobs(knobs);
+            let ec2 = client(&sandbox);
+            for _ in 0..20 {
+                address(&ec2).await;
+            }
+        });
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let path = path.clone();
+            scope.spawn(move || work(path));
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let count = runtime.block_on(async {
+        let sandbox = Sandbox::open(&path, clock(), 7).unwrap();
+        client(&sandbox).describe_addresses().send().await.unwrap().addresses().len()
+    });
+    assert_eq!(count, 60);
+}
