@@ -24,7 +24,7 @@ fn effects<K: Kind>(desired: &K, found: &Found<K>) -> Vec<(String, Effect)> {
     differs.into_iter().map(|change| (change.field, change.effect)).collect()
 }
 
-fn key_for_logs() -> Key {
+pub(crate) fn key_for_logs() -> Key {
     Key {
         description: "logs of coder-test".into(),
         alias: "alias/coderctl/coder-test/logs".into(),
@@ -108,7 +108,7 @@ async fn log_groups_are_found_by_name_and_judged_by_tag() {
     assert_eq!(effects(&foreign, &adopted), []);
 }
 
-fn role() -> Role {
+pub(crate) fn role() -> Role {
     Role {
         name: "coder-test-provisioner".into(),
         path: "/coderctl/coder-test/".into(),

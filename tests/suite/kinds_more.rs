@@ -2,6 +2,8 @@
 //! sandbox.
 
 use super::harness::{Before, Known, World};
+use super::kinds_identity::{key_for_logs, role};
+use super::kinds_net::made;
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
 };
@@ -11,6 +13,7 @@ use coderctl::aws::ec2::security_group_rule::{Direction, Peer, SecurityGroupRule
 use coderctl::aws::ec2::vpc::{DefaultSecurityGroup, Vpc};
 use coderctl::aws::ec2::vpc_endpoint::{Via, VpcEndpoint};
 use coderctl::aws::iam::role::Role;
+use coderctl::aws::kms::key::Key;
 use coderctl::aws::logs::log_group::{LogGroup, StorageClass};
 use coderctl::kind::{Class, Cx, Effect, Found, Kind, StepCx, Wanted, changes};
 use coderctl::name::PhysicalId;
@@ -18,6 +21,7 @@ use coderctl::sandbox::{Effect as Fate, Fault, Faults};
 use coderctl::value::{Id, In, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 async fn vpc(world: &World) -> Found<Vpc> {
     let desired = Vpc {
@@ -466,4 +470,90 @@ async fn a_flow_log_whose_role_can_not_be_assumed_fails_in_the_end() {
     assert_eq!(error.class, Class::Refused);
     assert!(error.to_string().contains("Unable to assume given IAM role"));
     assert!((120..200).contains(&(world.now() - started)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_of_it_comes_up_and_goes_while_aws_lags_and_throttles() {
+    let world = World::new();
+    let fates = [
+        Fault::on_operation("ec2:CreateSecurityGroup", Fate::LoseAnswer),
+        Fault::on_operation("ec2:AuthorizeSecurityGroupIngress", Fate::LoseAnswer),
+        Fault::on_operation("ec2:CreateVpcEndpoint", Fate::NeverAnswer),
+        Fault::on_operation("ec2:CreateFlowLogs", Fate::ServerError500).times(3),
+        Fault::on_operation("iam:CreateRole", Fate::LoseAnswer),
+        Fault::on_operation("iam:PutRolePolicy", Fate::LoseAnswer),
+        Fault::on_operation("iam:DeleteRole", Fate::LoseAnswer),
+        Fault::on_operation("kms:CreateKey", Fate::Throttle).times(3),
+        Fault::on_operation("kms:CreateAlias", Fate::LoseAnswer),
+        Fault::on_operation("kms:ScheduleKeyDeletion", Fate::LoseAnswer),
+        Fault::on_operation("kms:DeleteAlias", Fate::LoseAnswer),
+        Fault::on_operation("logs:CreateLogGroup", Fate::LoseAnswer),
+        Fault::on_operation("logs:PutRetentionPolicy", Fate::ServerError500),
+        Fault::on_operation("ec2:DeleteFlowLogs", Fate::LoseAnswer),
+        Fault::on_operation("ec2:DeleteVpcEndpoints", Fate::LoseAnswer),
+        Fault::on_operation("ec2:RevokeSecurityGroupIngress", Fate::LoseAnswer),
+        Fault::on_operation("ec2:DeleteSecurityGroup", Fate::LoseAnswer),
+    ];
+    let mut faults = Faults::script(fates).with_lag(Duration::from_secs(3));
+    faults.fresh_ids_not_found = true;
+    world.sandbox.set_faults(faults);
+
+    let desired = Vpc {
+        cidr: "10.0.0.0/16".into(),
+        dns_hostnames: true,
+        dns_support: true,
+        default_security_group: DefaultSecurityGroup::Leave,
+    };
+    let vpc = made(&world, "network/vpc", &desired).await;
+    let group = made(&world, "network/sg/nodes", &group_in(&vpc, "coder-nodes")).await;
+    let rule = made(&world, "network/sg/nodes/https", &https(&group)).await;
+    let table = table(&world, &vpc).await;
+    let desired = VpcEndpoint {
+        vpc: vpc.live.id.clone().into(),
+        service: "com.amazonaws.us-east-1.s3".into(),
+        via: Via::Gateway { route_tables: ids(&[&table]) },
+        policy: None,
+    };
+    let endpoint = made(&world, "network/endpoint/s3", &desired).await;
+    let key = made(&world, "security/key/logs", &key_for_logs()).await;
+    let desired = LogGroup {
+        name: "/coder/test/vpc-flow-logs".into(),
+        retention_days: Some(30),
+        key: Some(In::Literal(key.live.arn.clone())),
+        class: StorageClass::Standard,
+    };
+    let logs = made(&world, "security/flow-logs/group", &desired).await;
+    let desired = Role { trust: trust("vpc-flow-logs.amazonaws.com"), ..role() };
+    let role = made(&world, "security/flow-logs/role", &desired).await;
+    let desired = FlowLog {
+        vpc: vpc.live.id.clone().into(),
+        log_group: logs.live.name.clone().into(),
+        role: role.live.arn.clone().into(),
+        traffic: flow_log::Traffic::All,
+        aggregation_seconds: 60,
+    };
+    let flow_log = made(&world, "security/flow-logs/vpc", &desired).await;
+
+    world.pass(5).await;
+    assert_eq!(world.list::<SecurityGroup>().await.ours.len(), 1);
+    assert_eq!(world.list::<VpcEndpoint>().await.ours.len(), 1);
+    assert_eq!(world.list::<FlowLog>().await.ours.len(), 1);
+    assert_eq!(world.list::<Key>().await.ours.len(), 1);
+
+    let step = |address: &str| world.step(address);
+    FlowLog::delete(&step("security/flow-logs/vpc"), &flow_log).await.unwrap();
+    Role::delete(&step("security/flow-logs/role"), &role).await.unwrap();
+    LogGroup::delete(&step("security/flow-logs/group"), &logs).await.unwrap();
+    Key::delete(&step("security/key/logs"), &key).await.unwrap();
+    VpcEndpoint::delete(&step("network/endpoint/s3"), &endpoint).await.unwrap();
+    SecurityGroupRule::delete(&step("network/sg/nodes/https"), &rule).await.unwrap();
+    SecurityGroup::delete(&step("network/sg/nodes"), &group).await.unwrap();
+    world.pass(60).await;
+    assert!(world.list::<FlowLog>().await.ours.is_empty());
+    assert!(world.list::<Role>().await.ours.is_empty());
+    assert!(world.list::<LogGroup>().await.ours.is_empty(), "nothing makes it again");
+    assert!(world.list::<Key>().await.ours.is_empty(), "its alias is gone");
+    assert!(world.list::<VpcEndpoint>().await.ours.is_empty());
+    assert!(world.list::<SecurityGroupRule>().await.ours.is_empty());
+    assert!(world.list::<SecurityGroup>().await.ours.is_empty());
 }

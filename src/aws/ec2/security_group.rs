@@ -12,7 +12,7 @@
 use super::vpc::Vpc;
 use super::{Ec2, Reading, blockers, filter, fresh, from_ec2, ours, retag, tag_on_create, told};
 use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
-use crate::aws::settle::{Patience, until_ready};
+use crate::aws::settle::{Patience, until_ready, until_seen};
 use crate::aws::tags::{foreign, made_before, touches};
 use crate::graph::Handle;
 use crate::kind::{
@@ -291,7 +291,8 @@ async fn made_already(
     error: Error,
 ) -> Result<Found<SecurityGroup>> {
     let filters = [filter("vpc-id", [vpc.as_str()]), filter("group-name", [name])];
-    let reading = readings(cx, &groups(cx, &filters).await?).await?.pop().ok_or(error)?;
+    let look = || async { Ok(readings(cx, &groups(cx, &filters).await?).await?.pop()) };
+    let reading = until_seen(cx, look).await?.ok_or(error)?;
     let owner = made_before(cx, SecurityGroup::TITLE, &reading.id, &reading.tags)?;
     Ok(reading.owned(&owner))
 }
