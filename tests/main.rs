@@ -4,6 +4,8 @@
 
 mod suite {
     mod harness;
+    mod kinds_identity;
+    mod kinds_more;
     mod kinds_net;
     mod sandbox;
     mod sandbox_kube;

@@ -839,7 +839,7 @@ async fn a_whole_network_comes_up_and_goes_while_aws_lags_and_throttles() {
 }
 
 /// [`World::make`] where reads lag behind: what was set is looked at a moment later.
-async fn made<K: Kind>(world: &World, address: &str, desired: &K) -> Found<K> {
+pub(crate) async fn made<K: Kind>(world: &World, address: &str, desired: &K) -> Found<K> {
     let cx = world.step(address);
     let found = desired.create(&cx).await.unwrap();
     let found = K::settle(&cx, found).await.unwrap();
