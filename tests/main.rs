@@ -1,3 +1,7 @@
 //! All tests, in one binary: `cargo test`.
 
-mod suite {}
+mod suite {
+    mod sandbox;
+    mod sandbox_kube;
+    mod sandbox_services;
+}

@@ -1,0 +1,67 @@
+//! A sandbox on a port, for the AWS CLI, boto and SDKs of other languages
+//! (`AWS_ENDPOINT_URL=http://127.0.0.1:PORT`).
+
+use super::world::Sandbox;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::Future;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Answers AWS requests on `listener` until `shutdown` completes. Requests in flight then are
+/// dropped.
+///
+/// # Errors
+///
+/// If the listener breaks.
+pub async fn serve(
+    sandbox: Sandbox,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => return Err(error),
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        let sandbox = sandbox.clone();
+        connections.spawn(async move {
+            let service = hyper::service::service_fn(move |request| {
+                let sandbox = sandbox.clone();
+                async move { answer(&sandbox, request).await }
+            });
+            // An error here is a client that went away, or a connection that a fault broke.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// An error makes hyper close the connection without an answer, as a lost one is.
+async fn answer(
+    sandbox: &Sandbox,
+    request: http::Request<hyper::body::Incoming>,
+) -> std::io::Result<http::Response<Full<bytes::Bytes>>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let request = http::Request::from_parts(parts, body);
+    let response = sandbox.handle(request).await.map_err(std::io::Error::other)?;
+    Ok(response.map(Full::new))
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,434 @@
+//! The sandbox itself: takes requests, lets faults happen, and keeps the store.
+
+use super::SERVICES;
+use super::disk::{Disk, OpenError};
+use super::ec2;
+use super::failure::Failure;
+use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
+use super::knobs::Knobs;
+use super::law;
+use super::request::{guessed_protocol, read};
+use super::service::{Act, Answer, Cx, Operation, Service, View};
+use super::store::{Millis, Scope, Store, number};
+use super::wire::auth::{self, Signed};
+use super::wire::params::Params;
+use super::wire::reply;
+use crate::clock::Clock;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The account of calls whose access key names none.
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// An embedded AWS. Clones are handles on the same world.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    world: Mutex<World>,
+    board: Mutex<FaultBoard>,
+    stop: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct World {
+    store: Arc<Store>,
+    /// The store as it was from each time on; kept while reads lag.
+    history: VecDeque<(Millis, Arc<Store>)>,
+    knobs: Knobs,
+    disk: Option<Disk>,
+}
+
+/// The connection broke: there is no answer, and the request may or may not have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection closed before the answer was complete")]
+pub struct Lost;
+
+/// What a request turned out to ask for.
+struct Asked {
+    service: &'static Service,
+    operation: &'static Operation,
+    /// The input, or why the law refuses it.
+    params: Result<Params, Failure>,
+    scope: Scope,
+}
+
+impl Sandbox {
+    /// A world that lives as long as its handles.
+    pub fn in_memory(clock: Clock, seed: u64) -> Self {
+        Self::with(clock, Store::new(seed), None)
+    }
+
+    /// A world that is kept in the file `path`, which several processes may share. `seed` counts
+    /// only where the file is new. Time never runs back: where `clock` is behind the latest time
+    /// that the file has seen, the sandbox starts there (see [`Sandbox::clock`]).
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read, is not a sandbox's, or is damaged.
+    pub fn open(path: &Path, clock: Clock, seed: u64) -> Result<Self, OpenError> {
+        let (disk, store) = Disk::open(path, seed)?;
+        let latest = store.last_time.time();
+        let clock =
+            if clock.now() < latest { Clock::starting_at(latest, clock.rate()) } else { clock };
+        Ok(Self::with(clock, store, Some(disk)))
+    }
+
+    fn with(clock: Clock, store: Store, disk: Option<Disk>) -> Self {
+        let world = World {
+            store: Arc::new(store),
+            history: VecDeque::new(),
+            knobs: Knobs::default(),
+            disk,
+        };
+        let (stop, _) = watch::channel(false);
+        Sandbox {
+            inner: Arc::new(Inner {
+                clock,
+                world: Mutex::new(world),
+                board: Mutex::new(FaultBoard::default()),
+                stop,
+            }),
+        }
+    }
+
+    /// The world's clock.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// What the sandbox's limits and sizes are.
+    pub fn knobs(&self) -> Knobs {
+        self.world().knobs.clone()
+    }
+
+    /// Sets limits and sizes.
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.world().knobs = knobs;
+    }
+
+    /// The faults that are set.
+    pub fn faults(&self) -> Faults {
+        self.board().faults().clone()
+    }
+
+    /// Sets the faults, from their beginning, and lets a stopped sandbox answer again.
+    pub fn set_faults(&self, faults: Faults) {
+        let now = Millis::of(self.inner.clock.now());
+        let mut world = self.world();
+        world.history.clear();
+        if !faults.lag.is_zero() {
+            let store = world.store.clone();
+            world.history.push_back((Millis(0), store));
+            world.prune(now, faults.lag);
+        }
+        drop(world);
+        self.board().set(faults);
+        self.inner.stop.send_replace(false);
+    }
+
+    /// Every call so far, in the order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.board().calls().to_vec()
+    }
+
+    /// How often each operation was called, by `service:Operation`.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        self.board().counts()
+    }
+
+    /// Starts the list of calls anew.
+    pub fn forget_calls(&self) {
+        self.board().forget_calls();
+    }
+
+    /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
+    /// run is to be dropped. Until [`Sandbox::set_faults`], no call is answered any more.
+    pub async fn stopped(&self) {
+        let mut stop = self.inner.stop.subscribe();
+        // The sender lives in `self`, so the channel can't be closed while this waits.
+        let _ = stop.wait_for(|stopped| *stopped).await;
+    }
+
+    /// Takes one HTTP request to any AWS service and answers it. Never completes for calls that
+    /// a fault leaves without an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] where a fault breaks the connection.
+    pub async fn handle(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Bytes>, Lost> {
+        let mut response = self.respond(request).await?;
+        // The world's time, which clients may take for AWS's: no server in front replaces it.
+        let date = Millis::of(self.inner.clock.now()).http_date();
+        if let Ok(date) = http::HeaderValue::from_str(&date) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+        Ok(response)
+    }
+
+    async fn respond(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Lost> {
+        if *self.inner.stop.borrow() {
+            return std::future::pending().await;
+        }
+        let arrived = Millis::of(self.inner.clock.now());
+        let asked = match self.understand(request) {
+            Ok(asked) => asked,
+            Err(response) => return Ok(*response),
+        };
+        let operation = format!("{}:{}", asked.service.name, asked.operation.name);
+        let mutating = asked.operation.is_mutating();
+        let (n, effect) = {
+            let mut board = self.board();
+            let n = board.record(Call {
+                n: 0,
+                time: arrived.0,
+                service: asked.service.name.to_owned(),
+                operation: asked.operation.name.to_owned(),
+                region: asked.scope.region.clone(),
+                mutating,
+                outcome: Outcome::Open,
+            });
+            (n, board.decide(&operation, mutating))
+        };
+        let request_id = request_id(n, arrived);
+        match effect {
+            None => Ok(self.answer(n, &asked, &request_id)),
+            Some(Effect::Delay(delay)) => {
+                let response = self.answer(n, &asked, &request_id);
+                self.inner.clock.sleep(delay).await;
+                Ok(response)
+            }
+            Some(Effect::Throttle) => {
+                let (status, code) = asked.service.throttling;
+                let failure = Failure::new(code, "Request limit exceeded.").with_status(status);
+                Ok(self.refuse(n, &asked, &failure, &request_id))
+            }
+            Some(Effect::Error { status, code, message }) => {
+                let failure = Failure::new(code, message).with_status(status);
+                Ok(self.refuse(n, &asked, &failure, &request_id))
+            }
+            Some(Effect::ServerError500) => {
+                let failure = Failure::new("InternalError", "An internal error has occurred")
+                    .with_status(500);
+                Ok(self.refuse(n, &asked, &failure, &request_id))
+            }
+            Some(Effect::LoseRequest) => {
+                self.board().outcome(n, Outcome::Lost { acted: false });
+                Err(Lost)
+            }
+            Some(Effect::LoseAnswer) => {
+                let acted = self.answer(n, &asked, &request_id).status().is_success();
+                self.board().outcome(n, Outcome::Lost { acted });
+                Err(Lost)
+            }
+            Some(Effect::NeverAnswer) => {
+                let acted = self.answer(n, &asked, &request_id).status().is_success();
+                self.board().outcome(n, Outcome::Lost { acted });
+                std::future::pending().await
+            }
+            Some(Effect::Stop(stop)) => {
+                if stop == Stop::After {
+                    self.answer(n, &asked, &request_id);
+                }
+                self.board().outcome(n, Outcome::Stopped(stop));
+                self.inner.stop.send_replace(true);
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Finds out what a request asks for; what can't be understood is answered here.
+    fn understand(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> Result<Asked, Box<http::Response<Bytes>>> {
+        let (parts, body) = request.into_parts();
+        let refused = |protocol, xmlns, failure: &Failure| {
+            Box::new(reply::failure(protocol, xmlns, failure, &request_id(0, Millis(0))))
+        };
+        let signed = auth::signed(&parts)
+            .map_err(|failure| refused(guessed_protocol(&parts), "", &failure))?;
+        let Some(service) = SERVICES.iter().find(|service| service.name == signed.service) else {
+            let message = format!("The sandbox does not model the service {:?}.", signed.service);
+            let failure = Failure::new("UnknownService", message).with_status(501);
+            return Err(refused(guessed_protocol(&parts), "", &failure));
+        };
+        let (operation, params) = read(service, http::Request::from_parts(parts, body))
+            .map_err(|failure| refused(service.protocol, service.xmlns, &failure))?;
+        Ok(Asked { service, operation, params, scope: self.scope(signed) })
+    }
+
+    fn scope(&self, signed: Signed) -> Scope {
+        let key = &signed.access_key;
+        let account = if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
+            key.clone()
+        } else {
+            let world = self.world();
+            world
+                .store
+                .sts
+                .session(key)
+                .map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |session| session.account.clone())
+        };
+        Scope { account, region: signed.region, access_key: signed.access_key }
+    }
+
+    fn answer(&self, n: u64, asked: &Asked, request_id: &str) -> http::Response<Bytes> {
+        match self.act(asked) {
+            Ok(reply) => {
+                self.board().outcome(n, Outcome::Done);
+                reply::success(asked.service, asked.operation.name, reply, request_id)
+            }
+            Err(failure) => self.refuse(n, asked, &failure, request_id),
+        }
+    }
+
+    fn refuse(
+        &self,
+        n: u64,
+        asked: &Asked,
+        failure: &Failure,
+        request_id: &str,
+    ) -> http::Response<Bytes> {
+        let mut failure = failure.clone();
+        if failure.status == 400 {
+            let law = law::of(asked.service, asked.operation.name);
+            let modelled = law.and_then(|law| law.statuses.get(&failure.code));
+            failure.status = modelled.copied().unwrap_or(400);
+        }
+        let outcome = Outcome::Refused { status: failure.status, code: failure.code.clone() };
+        self.board().outcome(n, outcome);
+        reply::failure(asked.service.protocol, asked.service.xmlns, &failure, request_id)
+    }
+
+    /// Carries a call out.
+    fn act(&self, asked: &Asked) -> Answer {
+        let (lag, fresh_ids_not_found) = {
+            let board = self.board();
+            (board.faults().lag, board.faults().fresh_ids_not_found)
+        };
+        let params = asked.params.as_ref().map_err(Clone::clone)?;
+        let mut world = self.world();
+        let world = &mut *world;
+        let known = world.store.clone();
+        let lock = match &mut world.disk {
+            Some(disk) => Some(disk.lock(&mut world.store).map_err(|error| broken(&error))?),
+            None => None,
+        };
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        if !lag.is_zero() && !Arc::ptr_eq(&known, &world.store) {
+            // Another process has written: what it did lags like what is done here.
+            let store = world.store.clone();
+            world.history.push_back((now, store));
+        }
+        if world.store.is_due(&asked.scope, now) {
+            Arc::make_mut(&mut world.store).settle(&asked.scope, now);
+        }
+        let before = world.store.clone();
+        let answer = match asked.operation.act {
+            Act::Read(act) => {
+                let (store, now) = world.seen_by_reads(&asked.scope, now, lag);
+                let view = View { store: &store, scope: &asked.scope, now, knobs: &world.knobs };
+                act(&view, params)
+            }
+            Act::Write(act) => {
+                if fresh_ids_not_found {
+                    let (store, _) = world.seen_by_reads(&asked.scope, now, lag);
+                    ec2::none_is_fresh(params.tree(), &world.store, &store, &asked.scope)?;
+                }
+                world.write(act, (params, &asked.scope), now, lag)
+            }
+        };
+        if asked.operation.is_mutating()
+            && answer.is_ok()
+            && let (Some(disk), Some(lock)) = (&mut world.disk, &lock)
+            && let Err(error) = disk.write(Arc::make_mut(&mut world.store), lock)
+        {
+            world.store = before;
+            return Err(broken(&error));
+        }
+        answer
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn board(&self) -> MutexGuard<'_, FaultBoard> {
+        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// Changes a copy of the store and takes it only if the operation succeeds, so that no
+    /// failure leaves half of a change.
+    fn write(
+        &mut self,
+        act: fn(&mut Cx<'_>, &Params) -> Answer,
+        (params, scope): (&Params, &Scope),
+        now: Millis,
+        lag: Duration,
+    ) -> Answer {
+        let mut changed = (*self.store).clone();
+        changed.last_time = now;
+        let mut cx = Cx { store: &mut changed, scope, now, knobs: &self.knobs };
+        let reply = act(&mut cx, params)?;
+        self.store = Arc::new(changed);
+        if !lag.is_zero() {
+            self.history.push_back((now, self.store.clone()));
+            self.prune(now, lag);
+        }
+        Ok(reply)
+    }
+
+    /// The store as a read sees it, and the time that it shows.
+    fn seen_by_reads(&self, scope: &Scope, now: Millis, lag: Duration) -> (Arc<Store>, Millis) {
+        if lag.is_zero() {
+            return (self.store.clone(), now);
+        }
+        let then = now.minus(lag);
+        let seen = self.history.iter().rev().find(|(from, _)| *from <= then);
+        let mut store = seen.map_or_else(|| self.store.clone(), |(_, store)| store.clone());
+        if store.is_due(scope, then) {
+            Arc::make_mut(&mut store).settle(scope, then);
+        }
+        (store, then)
+    }
+
+    /// Drops what no read can see any more.
+    fn prune(&mut self, now: Millis, lag: Duration) {
+        let then = now.minus(lag);
+        while self.history.get(1).is_some_and(|(from, _)| *from <= then) {
+            self.history.pop_front();
+        }
+    }
+}
+
+fn broken(error: &OpenError) -> Failure {
+    Failure::new("InternalError", format!("The sandbox can't keep its state: {error}"))
+        .with_status(500)
+}
+
+/// In the form of AWS's request ids, and the same in every run.
+fn request_id(n: u64, time: Millis) -> String {
+    let (high, low) = (number(&format!("request/{n}/{}", time.0)), number(&format!("{n}")));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff
+    )
+}
