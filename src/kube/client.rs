@@ -22,8 +22,10 @@ pub const MANAGER: &str = "coderctl";
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// How long a cluster that throttles or fails is asked again.
 const UNAVAILABLE_FOR: Duration = Duration::from_secs(60);
-/// How long a cluster that does not answer at all is asked again.
+/// How long a cluster that can not be reached is asked again.
 const UNREACHABLE_FOR: Duration = Duration::from_secs(15);
+/// How long one that takes calls and does not answer them is asked again: twice in all.
+const SILENT_FOR: Duration = Duration::from_secs(45);
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -280,9 +282,7 @@ fn judge(cx: &Cx, call: &Call, attempts: u32, error: Option<kube::Error>) -> (Fa
             status,
         };
     match error {
-        None => {
-            (failed(Class::Unavailable, None, "no answer in time", None, None), UNREACHABLE_FOR)
-        }
+        None => (failed(Class::Unavailable, None, "no answer in time", None, None), SILENT_FOR),
         Some(kube::Error::Api(status)) => {
             let (class, budget, hint) = match status.code {
                 401 => (
