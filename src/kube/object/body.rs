@@ -3,7 +3,7 @@
 use super::live::{IDENTITY, LABEL, Live, SECRET_TYPE, SOURCES, Source};
 use super::{Content, Object};
 use crate::aws::secrets;
-use crate::kind::{Cx, Error, Result};
+use crate::kind::{Class, Cx, Error, Result};
 use crate::kube::client::{Call, Kube, MANAGER};
 use crate::secret::Secret;
 use base64::Engine;
@@ -77,7 +77,10 @@ impl Object {
                 let object = kube.send(cx, &Call::get(path, live.of.plural(), false)).await?;
                 let mut entries = Entries::new();
                 for (key, source) in kept {
-                    let encoded = object["data"][key].as_str().unwrap_or_default();
+                    let encoded = object["data"][key].as_str().ok_or_else(|| {
+                        let why = format!("data.{key} went away since it was read");
+                        Error::of(Class::Refused, why).hint("plan again")
+                    })?;
                     // Nothing of it may show in a message, encoded or not.
                     let plain = STANDARD.decode(encoded).ok();
                     if let Some(plain) = plain.and_then(|plain| String::from_utf8(plain).ok()) {
