@@ -7,6 +7,10 @@ mod suite {
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
+    mod kube_object;
+    mod lock;
+    mod record;
+    mod record_world;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;

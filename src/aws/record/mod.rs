@@ -39,6 +39,31 @@ const INTENTS: &str = "intents.jsonl";
 /// The version of this program, as the record keeps it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The IAM actions that reading the record needs, for the policy of a planner. Without
+/// `s3:ListBucket`, S3 answers "denied" where an object does not exist.
+pub const READ_ACTIONS: &[&str] = &["s3:GetObject", "s3:ListBucket"];
+
+/// The IAM actions that keeping the record and the lock needs besides.
+pub const WRITE_ACTIONS: &[&str] = &[
+    "s3:CreateBucket",
+    "s3:DeleteObject",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketTagging",
+    "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObject",
+];
+
 /// What identifies a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
