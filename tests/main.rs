@@ -1,3 +1,7 @@
 //! All tests, in one binary: `cargo test`.
 
-mod suite {}
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod suite {
+    mod report;
+}

@@ -9,7 +9,7 @@ mod json;
 mod lines;
 mod track;
 
-pub use bar::Bar;
+pub use bar::{Bar, Size};
 pub use json::Json;
 pub use lines::Lines;
 pub use track::{InFlight, Track};
