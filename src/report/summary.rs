@@ -1,5 +1,6 @@
 //! The end of a run.
 
+use super::FORMAT_VERSION;
 use super::error::{self, ErrorReport};
 use super::page::{Line, Page, Paint};
 use super::style::Style;
@@ -8,6 +9,7 @@ use crate::event::{StepName, Verb};
 use crate::execute::{Ended, Outcome};
 use crate::plan::Plan;
 use crate::report::progress::Track;
+use serde_json::{Value, json};
 
 /// So many names stand behind one reason.
 const NAMED: usize = 5;
@@ -71,9 +73,58 @@ fn skipped(page: &mut Page<'_>, summary: &Summary<'_>) {
         if steps.len() > NAMED {
             names.push(&more);
         }
-        let text = format!("{}: {because}: {}", steps.len(), names.join(", "));
-        page.hang(Line::new().to(2), Paint::Plain, &text);
+        page.hang(Line::new().to(2), Paint::Plain, &format!("{because}:"));
+        page.hang(Line::new().to(4), Paint::Plain, &names.join(", "));
     }
+}
+
+/// The end of a run as one JSON document.
+pub fn json(summary: &Summary<'_>) -> Value {
+    let Outcome { done, failed, skipped, ended } = summary.outcome;
+    let pairs = |rows: &[(String, String)], value: &str| -> Vec<Value> {
+        rows.iter().map(|(name, text)| json!({ "name": name, value: text })).collect()
+    };
+    let failures: Vec<Value> = failed
+        .iter()
+        .map(|(step, error)| {
+            json!({
+                "step": step,
+                "class": format!("{:?}", error.class).to_lowercase(),
+                "operation": error.operation,
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "request_id": error.request_id,
+                "attempts": error.attempts,
+            })
+        })
+        .collect();
+    json!({
+        "format_version": FORMAT_VERSION,
+        "coderctl": env!("CARGO_PKG_VERSION"),
+        "deployment": summary.plan.deployment,
+        "complete": summary.outcome.is_complete(),
+        "ended": match ended {
+            Ended::Through => "through",
+            Ended::Interrupted => "interrupted",
+            Ended::LockLost(_) => "lock_lost",
+        },
+        "elapsed_seconds": summary.track.took,
+        "done": done,
+        "failed": failures,
+        "skipped": skipped
+            .iter()
+            .map(|(step, because)| json!({ "step": step, "because": because }))
+            .collect::<Vec<_>>(),
+        "critical_path": summary
+            .track
+            .critical_path
+            .iter()
+            .map(|(step, seconds)| json!({ "step": step, "seconds": seconds }))
+            .collect::<Vec<_>>(),
+        "kept": pairs(summary.kept, "why"),
+        "outputs": pairs(summary.outputs, "value"),
+    })
 }
 
 /// `12 created, 1 updated in 13:02`.

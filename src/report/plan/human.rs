@@ -28,8 +28,9 @@ pub fn human(plan: &Plan, context: &Context<'_>, style: &Style) -> String {
         return page.finish();
     }
     header(&mut page, plan, context);
-    Items { plan, context, column: column(plan, context, style), common: common_reason(plan) }
-        .write(&mut page);
+    let sections = layout(plan, context.verbose);
+    let column = column(&sections, style);
+    Items { context, column, common: common_reason(plan) }.write(&mut page, &sections);
     notes_of_kept_or_count(&mut page, plan, context.verbose);
     incomplete(&mut page, plan);
     for refusal in &plan.refusals {
@@ -53,21 +54,52 @@ fn header(page: &mut Page<'_>, plan: &Plan, context: &Context<'_>) {
         .reads
         .map(|(calls, took)| format!("read {}, {}", count(calls, "call"), short(took)));
     let name = page.clean(plan.deployment.as_str());
-    let column = width(&name) + 1;
-    let about = format!("· {about}");
-    let lead = Line::new().then(Paint::Strong, name);
-    page.entry(lead, column, Paint::Plain, &about, reads.as_deref());
+    let about = page.clean(&format!("· {about}"));
+    let lead = Line::new().then(Paint::Strong, name).then(Paint::Plain, " ");
+    let reads = reads.unwrap_or_default();
+    let line = lead.clone().then(Paint::Plain, about.as_str());
+    if line.width() + 2 + width(&reads) <= page.style.width {
+        let line = line.to(page.style.width - width(&reads)).then(Paint::Faint, reads);
+        return page.line(&line);
+    }
+    page.hang(lead, Paint::Plain, &about);
+    if !reads.is_empty() {
+        page.hang(Line::new(), Paint::Faint, &reads);
+    }
 }
 
-/// Where what is said of items begins: behind the longest address, within reason.
-fn column(plan: &Plan, context: &Context<'_>, style: &Style) -> usize {
-    let longest = plan
-        .items
-        .iter()
-        .filter(|item| is_shown(item, context.verbose))
-        .map(|item| INDENT + marker(item.action).len() + 1 + width(within(&item.address)) + 2)
-        .max();
-    longest.unwrap_or(NARROW).clamp(NARROW, (style.width * 2 / 5).max(NARROW))
+/// Where what is said of items begins: behind the longest name, within reason.
+fn column(rows: &[(&str, &str, Vec<Row<'_>>)], style: &Style) -> usize {
+    let names = rows.iter().flat_map(|(_, _, rows)| rows).map(|row| {
+        let (action, name) = match row {
+            Row::One(item) => (item.action, within(&item.address).to_owned()),
+            Row::Many(items) => (items.first().map_or(Action::Keep, |i| i.action), many(items)),
+        };
+        INDENT + marker(action).len() + 1 + width(&name) + 2
+    });
+    names.max().unwrap_or(NARROW).clamp(NARROW, (style.width * 2 / 5).max(NARROW))
+}
+
+/// `9 security group rules`.
+fn many(items: &[&Item]) -> String {
+    let kind = items.first().map(|item| title(&item.kind)).unwrap_or_default();
+    format!("{} {}", items.len(), plural(&kind))
+}
+
+/// The rows of each region's sections.
+fn layout<'a>(plan: &'a Plan, verbose: bool) -> Vec<(&'a str, &'a str, Vec<Row<'a>>)> {
+    let shown: Vec<&Item> = plan.items.iter().filter(|item| is_shown(item, verbose)).collect();
+    let mut sections = Vec::new();
+    for scope in distinct(shown.iter().map(|item| item.address.scope())) {
+        let here: Vec<&Item> =
+            shown.iter().copied().filter(|item| item.address.scope() == scope).collect();
+        for section in distinct(here.iter().map(|item| item.address.section())) {
+            let items: Vec<&Item> =
+                here.iter().copied().filter(|i| i.address.section() == section).collect();
+            sections.push((scope, section, fold(&items, verbose)));
+        }
+    }
+    sections
 }
 
 /// Whether an item has a line.
@@ -76,48 +108,40 @@ fn is_shown(item: &Item, verbose: bool) -> bool {
 }
 
 struct Items<'a> {
-    plan: &'a Plan,
     context: &'a Context<'a>,
     column: usize,
     common: Option<&'a str>,
 }
 
 impl<'a> Items<'a> {
-    fn write(&self, page: &mut Page<'_>) {
-        let shown: Vec<&Item> =
-            self.plan.items.iter().filter(|item| is_shown(item, self.context.verbose)).collect();
-        for scope in distinct(shown.iter().map(|item| item.address.scope())) {
-            page.gap();
-            let name = page.clean(scope);
-            page.line(&Line::new().then(Paint::Strong, name));
-            let here: Vec<&Item> =
-                shown.iter().copied().filter(|item| item.address.scope() == scope).collect();
-            for section in distinct(here.iter().map(|item| item.address.section())) {
-                let name = page.clean(section);
-                page.line(&Line::new().to(INDENT).then(Paint::Strong, name));
-                let items: Vec<&Item> =
-                    here.iter().copied().filter(|i| i.address.section() == section).collect();
-                for row in fold(&items, self.context.verbose) {
-                    match row {
-                        Row::One(item) => self.item(page, item),
-                        Row::Many(items) => self.many(page, &items),
-                    }
+    fn write(&self, page: &mut Page<'_>, sections: &[(&str, &str, Vec<Row<'a>>)]) {
+        let mut last = None;
+        for (scope, section, rows) in sections {
+            if last != Some(scope) {
+                last = Some(scope);
+                page.gap();
+                page.hang(Line::new(), Paint::Strong, scope);
+            }
+            page.hang(Line::new().to(INDENT), Paint::Strong, section);
+            for row in rows {
+                match row {
+                    Row::One(item) => self.item(page, item),
+                    Row::Many(items) => self.many(page, items),
                 }
             }
         }
     }
 
-    fn many(&self, page: &mut Page<'_>, items: &[&Item]) {
+    fn many(&self, page: &mut Page<'_>, items: &[&'a Item]) {
         let Some(first) = items.first() else { return };
-        let what = format!("{} {}", items.len(), plural(&title(&first.kind)));
-        let lead = self.lead(page, first.action, &what);
+        let lead = self.lead(page, first.action, &many(items));
         page.entry(lead, self.column, Paint::Plain, &contents(items), None);
         if let Some(reason) = self.reason(first) {
             page.entry(Line::new(), self.column, Paint::Faint, reason, None);
         }
     }
 
-    fn item(&self, page: &mut Page<'_>, item: &Item) {
+    fn item(&self, page: &mut Page<'_>, item: &'a Item) {
         let name = within(&item.address).to_owned();
         let said = self.said(page.style, item);
         if item.action != Action::Keep || item.drift.is_empty() {
@@ -146,7 +170,7 @@ impl<'a> Items<'a> {
     }
 
     /// What is said of an item, each piece on lines of its own.
-    fn said(&self, style: &Style, item: &Item) -> Vec<(Paint, String)> {
+    fn said(&self, style: &Style, item: &'a Item) -> Vec<(Paint, String)> {
         let mut said = Vec::new();
         let reason = self.reason(item).map(str::to_owned);
         match item.action {
@@ -178,6 +202,9 @@ impl<'a> Items<'a> {
     fn change(&self, style: &Style, change: &crate::kind::Change) -> String {
         let text = diff::field(change, self.context.verbose, style);
         match change.cause {
+            Cause::Drift if change.from.is_null() => {
+                format!("{text}, removed outside and put back")
+            }
             Cause::Drift => format!("{text}, changed outside and set back"),
             Cause::Spec | Cause::Unknown => text,
         }
@@ -284,8 +311,8 @@ fn footer(page: &mut Page<'_>, plan: &Plan) {
     if let Some(estimate) = estimate(plan) {
         page.hang(Line::new(), Paint::Plain, &estimate);
     }
-    let unknown = plan.items.iter().flat_map(|item| &item.changes);
-    if unknown.filter(|change| change.cause == Cause::Unknown).count() > 0 {
+    let mut changes = plan.items.iter().flat_map(|item| &item.changes);
+    if changes.any(|change| change.cause == Cause::Unknown) {
         let text = "there is no record of what was last applied to some of these: a change of the \
                     spec and one from outside look alike";
         page.hang(Line::new(), Paint::Faint, text);

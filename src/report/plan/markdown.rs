@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::human::distinct;
-use super::words::{estimate, is_nothing, marker, nothing, refused, tally, unread};
+use super::words::{estimate, is_nothing, marker, nothing, tally, unread};
 use crate::plan::{Action, Item, Plan};
 use crate::report::{Style, diff, text};
 
@@ -35,7 +35,7 @@ pub fn markdown(plan: &Plan, context: &Context<'_>, max_bytes: usize) -> String 
 
 fn alerts(out: &mut String, plan: &Plan, context: &Context<'_>) {
     if !plan.refusals.is_empty() {
-        out.push_str(&format!("> [!CAUTION]\n> {}\n", escape(&refused(plan))));
+        out.push_str("> [!CAUTION]\n> This plan can not be applied:\n");
         for refusal in &plan.refusals {
             let item = plan.items.iter().find(|i| Some(&i.address) == refusal.address.as_ref());
             let at = item.and_then(|item| (context.origin)(item.spec_path.as_deref()?));

@@ -32,6 +32,7 @@ pub(super) fn tally(plan: &Plan) -> String {
         }
     };
     also(wait, "to wait for");
+    also(plan.items.iter().filter(|item| item.destroys_data).count(), "with its data");
     also(drifted, "drifted");
     also(withheld, "withheld");
     also(plan.left_out, "left out");
@@ -79,9 +80,21 @@ pub(in crate::report) fn longest<'a>(
     let whole: u32 = path.clone().map(|(_, seconds)| seconds).sum();
     // What takes less than a twentieth of the whole decides nothing.
     path.filter(|(_, seconds)| *seconds >= 5 && u64::from(*seconds) * 20 >= u64::from(whole))
-        .map(|(address, seconds)| format!("{} {}", within(address), clock(u64::from(seconds))))
+        .map(|(address, seconds)| format!("{} {}", brief(address), clock(u64::from(seconds))))
         .collect::<Vec<_>>()
         .join(" → ")
+}
+
+/// An address as short as it still says what it is: `nat/a`, `coder/deployment`, `cluster`.
+fn brief(address: &Address) -> String {
+    let (section, rest) = (address.section(), address.rest());
+    if rest.is_empty() || rest == section {
+        section.to_owned()
+    } else if rest.contains('/') {
+        rest.to_owned()
+    } else {
+        format!("{section}/{rest}")
+    }
 }
 
 /// An address without its region and section: `subnet/public-a`.

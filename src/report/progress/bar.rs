@@ -169,7 +169,7 @@ impl<W: Write> Bar<W> {
     fn finished(&self, track: &Track, step: &StepName, elapsed: u32, already: bool) -> Vec<Line> {
         let took = if already { "already".to_owned() } else { clock(u64::from(elapsed)) };
         let name = track.short(step);
-        let text = format!("{name:<22}  {:<8} {took}", past(step.verb));
+        let text = format!("{name:<20} {:<8} {took}", past(step.verb));
         self.mark(Paint::Good, "✓", &text)
     }
 

@@ -20,6 +20,19 @@ impl<W: Write> Json<W> {
         Json { out, begun: false }
     }
 
+    /// Writes a whole document (a plan, the end of a run) as one line: an object whose `type` is
+    /// `name`.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub fn document(&mut self, name: &str, document: &Value) -> io::Result<()> {
+        let mut line = json!({ "type": name });
+        if let (Some(line), Some(document)) = (line.as_object_mut(), document.as_object()) {
+            line.extend(document.clone());
+        }
+        self.line(&line)
+    }
+
     fn line(&mut self, line: &Value) -> io::Result<()> {
         if !self.begun {
             self.begun = true;

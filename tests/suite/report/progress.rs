@@ -249,6 +249,18 @@ fn events_for_programs() {
 }
 
 #[test]
+fn documents_stand_between_events() {
+    let log = Log::default();
+    let mut json = Json::new(log.clone());
+    json.document("plan", &json!({ "format_version": "1.0", "items": [] })).unwrap();
+    let text = log.text();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["type"], "version");
+    assert_eq!(lines[1], json!({ "type": "plan", "format_version": "1.0", "items": [] }));
+}
+
+#[test]
 fn live_view_of_an_apply() {
     let screen = Screen::new(80);
     let progress = on(bar(&screen, 80, 24));
@@ -354,6 +366,24 @@ fn outcome(ended: Ended) -> Outcome {
         done.push(name(CLUSTER));
     }
     Outcome { done, failed: vec![(name(SUBNET), conflict())], skipped, ended }
+}
+
+#[test]
+fn the_end_for_programs() {
+    let plan = five();
+    let progress = Progress::new(&plan, Vec::new());
+    play(&progress, interrupted());
+    let (outcome, track) = (outcome(Ended::Interrupted), progress.track());
+    let outputs = [("url".to_owned(), "https://coder.example.com".to_owned())];
+    let summary = Summary {
+        plan: &plan,
+        outcome: &outcome,
+        track: &track,
+        origin: &|_| None,
+        outputs: &outputs,
+        kept: &[],
+    };
+    assert_snapshot!(serde_json::to_string_pretty(&summary::json(&summary)).unwrap());
 }
 
 fn end(script: Vec<(u64, Option<What>)>, outcome: &Outcome, tables: &[(String, String)]) -> String {
