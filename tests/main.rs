@@ -15,4 +15,5 @@ mod suite {
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
+    mod report;
 }
