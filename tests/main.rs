@@ -11,9 +11,9 @@ mod suite {
     mod lock;
     mod record;
     mod record_world;
+    mod report;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
-    mod report;
 }
