@@ -125,7 +125,7 @@ pub(super) fn rough(seconds: u64) -> String {
     match minutes {
         _ if seconds < 90 => format!("{seconds} s"),
         ..90 => format!("{minutes} min"),
-        _ if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        _ if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
         _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }
 }

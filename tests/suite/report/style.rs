@@ -8,9 +8,12 @@ fn detect(color: When, is_terminal: bool, env: &[(&str, &str)]) -> Style {
     Style::detect(&Surroundings { color, is_terminal, columns: Some(120), env: &get })
 }
 
+/// The flag, whether it is a terminal, the environment, and whether there are colours.
+type Case = (When, bool, &'static [(&'static str, &'static str)], bool);
+
 #[test]
 fn who_decides_about_colours() {
-    let cases: &[(When, bool, &[(&str, &str)], bool)] = &[
+    let cases: &[Case] = &[
         (When::Auto, true, &[], true),
         (When::Auto, false, &[], false),
         (When::Auto, true, &[("NO_COLOR", "1")], false),
