@@ -66,6 +66,9 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
 fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
     let deleting = verb == Verb::Delete;
     let exclusive = judged.node.and_then(|node| input.graph.node(node).desired.exclusive());
+    let typical = judged
+        .node
+        .map_or(nature.typical, |node| input.graph.node(node).desired.typical());
     let generation = match (&judged.found, deleting) {
         (Some(found), true) => found.owner.generation,
         _ => judged.generation,
@@ -78,9 +81,9 @@ fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Dra
             id: if verb == Verb::Create { None } else { judged.item.id.clone() },
             generation,
             typical: match verb {
-                Verb::Create | Verb::Settle => nature.typical.create,
-                Verb::Update => nature.typical.update,
-                Verb::Delete => nature.typical.delete,
+                Verb::Create | Verb::Settle => typical.create,
+                Verb::Update => typical.update,
+                Verb::Delete => typical.delete,
             },
             pole: 0,
             exclusive,
