@@ -335,7 +335,8 @@ pub fn changes<K: Kind>(desired: &K, live: &K::Live, resolve: &dyn Resolve) -> V
 
 pub(crate) use cx::identity_tags;
 pub use cx::unique_name;
-pub(crate) use diff::{Compared, show};
+pub(crate) use diff::show;
+pub use diff::{Compared, Extra};
 
 impl Ownership {
     /// Reads the identity tags of a live resource that carries `deployment`'s tag.

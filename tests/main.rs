@@ -3,16 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod execute_events;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
     mod kube_object;
     mod lock;
+    mod plan_tables;
     mod record;
     mod record_world;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
+    mod toy;
 }

@@ -75,7 +75,7 @@ pub struct Diff<'a> {
 
 /// An entry of a collection that is live and not wanted, in a collection that others may add to.
 #[derive(Debug)]
-pub(crate) struct Extra {
+pub struct Extra {
     /// `routes.10.9.0.0/16`.
     pub(crate) field: String,
     /// The live value.
@@ -84,7 +84,7 @@ pub(crate) struct Extra {
 
 /// What a finished comparison says.
 #[derive(Debug, Default)]
-pub(crate) struct Compared {
+pub struct Compared {
     pub(crate) changes: Vec<Change>,
     pub(crate) wanted: BTreeMap<String, Value>,
     pub(crate) notes: Vec<String>,

@@ -65,7 +65,11 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
 
 fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
     let deleting = verb == Verb::Delete;
-    let exclusive = judged.node.and_then(|node| input.graph.node(node).desired.exclusive());
+    let node = judged.node.or_else(|| input.graph.find(&judged.item.address));
+    let exclusive = node
+        .map(|node| &input.graph.node(node).desired)
+        .filter(|desired| desired.kind().name() == judged.item.kind)
+        .and_then(|desired| desired.exclusive());
     let generation = match (&judged.found, deleting) {
         (Some(found), true) => found.owner.generation,
         _ => judged.generation,
@@ -140,7 +144,7 @@ fn replaces(
             continue;
         };
         let order = kind_named(input.kinds, &judged.item.kind).map(|kind| kind.nature().replace);
-        if order == Some(ReplaceOrder::DeleteFirst) {
+        if judged.old_first || order == Some(ReplaceOrder::DeleteFirst) {
             all.wait(made, gone, Need::Ready);
         } else {
             all.wait(gone, made, Need::Ready);
@@ -154,7 +158,15 @@ fn replaces(
     // A leftover goes once what replaced it stands and everything has moved over.
     for (at, judged) in items.iter().enumerate() {
         let (true, Some(gone)) = (judged.leftover, delete[at]) else { continue };
-        let Some(node) = input.graph.find(&judged.item.address) else { continue };
+        let address = input.graph.moved.get(&judged.item.address).unwrap_or(&judged.item.address);
+        let Some(node) = input.graph.find(address) else { continue };
+        if judged.found.as_ref().is_some_and(|found| !found.is_present()) {
+            // It is on its way out: what takes its place comes after it.
+            if let Some(step) = by_node.get(&node.index()).and_then(|heir| put[*heir]) {
+                all.wait(step, gone, Need::Ready);
+            }
+            continue;
+        }
         let heirs = by_node.get(&node.index()).into_iter();
         for heir in heirs.chain(referrers.get(&node.index()).into_iter().flatten()) {
             if let Some(step) = put[*heir] {
