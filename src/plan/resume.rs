@@ -67,12 +67,14 @@ pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
     let mut moved = Vec::new();
     for (key, planned) in &before {
         let found = after.get(key).copied().or_else(|| {
-            // What was to stay or be made, and now goes.
-            after
-                .values()
-                .copied()
-                .find(|item| item.address == planned.address && item.kind == planned.kind)
-                .filter(|_| planned.action != Action::Delete)
+            // What was to stay and now goes, or was to go and now stays.
+            after.values().copied().find(|item| {
+                item.kind == planned.kind
+                    && match planned.action {
+                        Action::Delete => item.id == planned.id,
+                        _ => item.address == planned.address,
+                    }
+            })
         });
         let action = found.map(|found| found.action);
         let fits = match fit(planned.action, action) {

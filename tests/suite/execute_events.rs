@@ -1,9 +1,9 @@
 //! How a plan is carried out, told by its events and by what the provider was asked for.
 
-use super::toy::bench::{Bench, Run, at, everything, region, short, steps};
+use super::toy::bench::{Bench, Run, at, everything, one_at_a_time, region, short, steps};
 use super::toy::kinds::{Bead, Crate, Job, Link, Note, Part, Tower, id};
 use super::toy::world::{Fault, World};
-use coderctl::event::{StepName, What};
+use coderctl::event::What;
 use coderctl::execute::Ended;
 use coderctl::graph::{Graph, Handle};
 use coderctl::kind::{Class, Error, Fence};
@@ -420,32 +420,8 @@ async fn what_has_one_key_runs_one_at_a_time() {
     };
     for graph in [jobs("first", "q"), jobs("second", "q"), jobs("second", "r")] {
         let run = bench.settle_on(&graph).await;
-        assert_one_at_a_time(&run);
+        one_at_a_time(&run);
         assert!(run.plan.steps.iter().all(|step| step.exclusive.is_some()));
-    }
-}
-
-/// No two steps with one key overlap.
-fn assert_one_at_a_time(run: &Run) {
-    let key = |name: &StepName| {
-        run.plan.steps.iter().find(|step| step.name == *name).and_then(|s| s.exclusive.clone())
-    };
-    let mut held: Vec<String> = Vec::new();
-    for event in &run.events {
-        match &event.what {
-            What::StepStarted { step, .. } => {
-                if let Some(key) = key(step) {
-                    assert!(!held.contains(&key), "{key} is taken");
-                    held.push(key);
-                }
-            }
-            What::StepFinished { step, .. } | What::StepFailed { step, .. } => {
-                if let Some(key) = key(step) {
-                    held.retain(|other| *other != key);
-                }
-            }
-            _ => {}
-        }
     }
 }
 

@@ -305,3 +305,27 @@ pub(crate) fn everything(graph: &Graph) -> Options {
         ..Options::default()
     }
 }
+
+/// No two steps with one key overlap.
+pub(crate) fn one_at_a_time(run: &Run) {
+    let key = |name: &StepName| {
+        run.plan.steps.iter().find(|step| step.name == *name).and_then(|s| s.exclusive.clone())
+    };
+    let mut held: Vec<String> = Vec::new();
+    for event in &run.events {
+        match &event.what {
+            What::StepStarted { step, .. } => {
+                if let Some(key) = key(step) {
+                    assert!(!held.contains(&key), "{key} is taken");
+                    held.push(key);
+                }
+            }
+            What::StepFinished { step, .. } | What::StepFailed { step, .. } => {
+                if let Some(key) = key(step) {
+                    held.retain(|other| *other != key);
+                }
+            }
+            _ => {}
+        }
+    }
+}
