@@ -235,6 +235,11 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
         String::new()
     }
 
+    /// Typical durations of this one, where they are not those of all of its kind.
+    fn typical(&self) -> Typical {
+        Self::NATURE.typical
+    }
+
     /// Steps with the same key never run at the same time.
     fn exclusive(&self) -> Option<String> {
         None

@@ -16,6 +16,7 @@ mod suite {
     mod record;
     mod record_world;
     mod resume;
+    mod report;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;

@@ -106,7 +106,7 @@ impl<'a> Loop<'a> {
                 e.say(What::Interrupted);
                 if !stopping {
                     stopping = true;
-                    grace.set(e.cx.clock.sleep(GRACE));
+                    grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
                 }
             }
             while !stopping && running.len() < e.width {
@@ -129,7 +129,7 @@ impl<'a> Loop<'a> {
                     }
                     if lost && !stopping {
                         stopping = true;
-                        grace.set(e.cx.clock.sleep(GRACE));
+                        grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
                     }
                 }
                 // The next round takes note of it.

@@ -13,6 +13,8 @@ mod stranded;
 pub use applied::{Applied, AppliedResource};
 pub use resume::{Moved, moved_since};
 
+pub(crate) use items::plural;
+
 use crate::event::{StepName, Verb};
 use crate::graph::{AnyKind, Graph};
 use crate::kind::{Change, Deployment};

@@ -66,10 +66,11 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
 fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
     let deleting = verb == Verb::Delete;
     let node = judged.node.or_else(|| input.graph.find(&judged.item.address));
-    let exclusive = node
+    let desired = node
         .map(|node| &input.graph.node(node).desired)
-        .filter(|desired| desired.kind().name() == judged.item.kind)
-        .and_then(|desired| desired.exclusive());
+        .filter(|desired| desired.kind().name() == judged.item.kind);
+    let exclusive = desired.and_then(|desired| desired.exclusive());
+    let typical = desired.map_or(nature.typical, |desired| desired.typical());
     let generation = match (&judged.found, deleting) {
         (Some(found), true) => found.owner.generation,
         _ => judged.generation,
@@ -82,9 +83,9 @@ fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Dra
             id: if verb == Verb::Create { None } else { judged.item.id.clone() },
             generation,
             typical: match verb {
-                Verb::Create | Verb::Settle => nature.typical.create,
-                Verb::Update => nature.typical.update,
-                Verb::Delete => nature.typical.delete,
+                Verb::Create | Verb::Settle => typical.create,
+                Verb::Update => typical.update,
+                Verb::Delete => typical.delete,
             },
             pole: 0,
             exclusive,
