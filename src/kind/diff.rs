@@ -197,6 +197,11 @@ impl<'a> Diff<'a> {
             Some(have) if want.node().is_some_and(|node| self.resolve.is_missing(node)) => {
                 self.strayed = Some((field, have.to_string()));
             }
+            // Made anew, it could not be there before the old one has let go of this; and the old
+            // one can not go while this is attached. So this goes with it.
+            Some(_) if lookup(want, self.resolve) == Known::AfterApply => {
+                self.replaces_input(field, &want.clone().map(Some), have);
+            }
             _ => self.input(field, &want.clone().map(Some), have),
         }
     }

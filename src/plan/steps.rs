@@ -145,6 +145,8 @@ fn replaces(
             continue;
         };
         let order = kind_named(input.kinds, &judged.item.kind).map(|kind| kind.nature().replace);
+        // `old_first`: the new one of a parent that goes first can not be there while the old child
+        // is, so the child goes first too, whatever its kind prefers.
         if judged.old_first || order == Some(ReplaceOrder::DeleteFirst) {
             all.wait(made, gone, Need::Ready);
         } else {
@@ -191,14 +193,36 @@ fn attached(items: &[Judged], put: &[Option<usize>], delete: &[Option<usize>], a
             let Some(&parent_gone) = gone_by_id.get(parent) else { continue };
             if let Some(gone) = delete[at] {
                 all.wait(parent_gone, gone, Need::Ready);
-            } else if let (Some(changed), Action::Update) = (put[at], judged.item.action)
-                // Of two that wait for each other, the one that needs the new parent can not
-                // be first.
-                && !reaches(all, changed, parent_gone)
-            {
-                all.wait(parent_gone, changed, Need::Ready);
+            } else if let (Some(changed), Action::Update) = (put[at], judged.item.action) {
+                lets_go_first(all, changed, parent_gone);
             }
         }
+    }
+    // What a change stops pointing at goes after the change: a route leaves its gateway first.
+    for (at, judged) in items.iter().enumerate() {
+        let (Some(changed), Action::Update) = (put[at], judged.item.action) else { continue };
+        for (id, gone) in &gone_by_id {
+            if judged.item.changes.iter().any(|change| mentions(&change.from, id.as_str())) {
+                lets_go_first(all, changed, *gone);
+            }
+        }
+    }
+}
+
+/// Of two that wait for each other, the one that needs the new parent can not be first.
+fn lets_go_first(all: &mut Drafts, changed: usize, gone: usize) {
+    if !reaches(all, changed, gone) {
+        all.wait(gone, changed, Need::Ready);
+    }
+}
+
+/// Whether a value is an id, or holds it.
+fn mentions(value: &serde_json::Value, id: &str) -> bool {
+    match value {
+        serde_json::Value::String(text) => text == id,
+        serde_json::Value::Array(items) => items.iter().any(|item| mentions(item, id)),
+        serde_json::Value::Object(map) => map.values().any(|item| mentions(item, id)),
+        _ => false,
     }
 }
 
