@@ -3,17 +3,23 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod architecture;
+    mod execute_events;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
     mod kube_object;
     mod lock;
+    mod plan_properties;
+    mod plan_tables;
     mod record;
     mod record_world;
+    mod resume;
     mod report;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
+    mod toy;
 }
