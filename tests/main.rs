@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod harness;
+    mod kinds_net;
     mod sandbox;
     mod spec;
+    mod sandbox_kube;
+    mod sandbox_services;
 }

@@ -6,8 +6,16 @@
 pub mod call;
 pub mod clients;
 pub mod ec2;
+pub mod facts;
 mod guard;
+pub mod iam;
+pub mod kms;
+pub mod logs;
+pub mod policy;
 pub(crate) mod settle;
+pub(crate) mod tags;
+pub mod record;
+pub mod secrets;
 
 pub use clients::Clients;
 pub use guard::CallCounts;

@@ -142,7 +142,7 @@ pub enum Command {
 }
 
 /// What a plan is about.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct Selection {
     /// Only this address and what it needs; `network/subnet/*` works too
     #[arg(long, value_name = "ADDRESS")]

@@ -8,7 +8,8 @@ use crate::aws::clients::{AssumeRole, Connection};
 use crate::clock::Clock;
 use crate::kind::Connectors;
 use crate::name::Region;
-use std::path::PathBuf;
+use crate::aws::secrets::SecretSources;
+use std::path::{Path, PathBuf};
 
 /// How much faster the sandbox's time runs than the wall's: fifteen minutes in twenty seconds.
 pub const SANDBOX_RATE: u32 = 45;
@@ -29,13 +30,14 @@ pub struct Connected {
 /// When the sandbox's state can not be opened, or the kubeconfig can not be read.
 pub async fn connect(
     global: &Global,
+    folder: &Path,
     home: &Region,
     use_fips: bool,
     assume_role: Option<AssumeRole>,
 ) -> Result<Connected> {
     #[cfg(feature = "sandbox")]
     if let Some(path) = &global.sandbox {
-        return sandboxed(global, path, home).await;
+        return sandboxed(global, folder, path, home).await;
     }
     #[cfg(not(feature = "sandbox"))]
     if global.sandbox.is_some() {
@@ -49,16 +51,13 @@ pub async fn connect(
         assume_role,
     };
     let clients = Clients::connect(&connection, home, clock).await;
-    let connectors = Connectors::default().with(clients.clone());
-    let connectors = with_cluster(global, connectors, clock).await?;
+    let connectors =
+        Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
+    let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }
 
-async fn with_cluster(
-    global: &Global,
-    connectors: Connectors,
-    _clock: Clock,
-) -> Result<Connectors> {
+async fn with_cluster(global: &Global, connectors: Connectors) -> Result<Connectors> {
     let Some(path) = &global.kubeconfig else { return Ok(connectors) };
     let cluster = crate::kube::Cluster::from_kubeconfig(path, global.context.as_deref())
         .await
@@ -80,7 +79,12 @@ pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
 }
 
 #[cfg(feature = "sandbox")]
-async fn sandboxed(global: &Global, path: &PathBuf, home: &Region) -> Result<Connected> {
+async fn sandboxed(
+    global: &Global,
+    folder: &Path,
+    path: &PathBuf,
+    home: &Region,
+) -> Result<Connected> {
     use crate::sandbox::SandboxHttp;
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
@@ -97,11 +101,14 @@ async fn sandboxed(global: &Global, path: &PathBuf, home: &Region) -> Result<Con
         )))
         .build();
     let clients = Clients::from_config(base, true, clock, clock.unix());
-    let connectors = Connectors::default().with(clients.clone());
+    let connectors =
+        Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
     let connectors = if global.kubeconfig.is_some() {
-        with_cluster(global, connectors, clock).await?
+        with_cluster(global, connectors).await?
     } else {
-        connectors
+        let cluster = open_cluster(&sandbox_path(Some(path)), clock)?;
+        let service = crate::sandbox::kube::KubeService::new(cluster);
+        connectors.with(crate::kube::Cluster::in_process(::kube::Client::new(service, "default")))
     };
     Ok(Connected { clock, clients, connectors })
 }
@@ -126,5 +133,22 @@ pub fn open_sandbox(path: &std::path::Path, rate: u32) -> Result<crate::sandbox:
     // The seed counts for a new file only: ids differ from sandbox to sandbox as they do in AWS.
     Sandbox::open(path, clock, clock.unix()).map_err(|error| {
         Failure::new(Exit::Failed, format!("opening the sandbox: {error}"), error.hint())
+    })
+}
+
+/// Where the state of the sandbox's cluster is kept: beside that of its AWS.
+pub fn kube_path(path: &Path) -> PathBuf {
+    path.with_extension("cluster.json")
+}
+
+/// Opens the sandbox's cluster.
+///
+/// # Errors
+/// When its state can not be read, or is damaged.
+#[cfg(feature = "sandbox")]
+pub fn open_cluster(path: &Path, clock: Clock) -> Result<crate::sandbox::kube::KubeSandbox> {
+    crate::sandbox::kube::KubeSandbox::open(&kube_path(path), clock, clock.unix()).map_err(|error| {
+        let message = format!("opening the sandbox's cluster: {error}");
+        Failure::new(Exit::Failed, message, error.hint())
     })
 }

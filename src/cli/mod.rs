@@ -3,18 +3,20 @@
 mod args;
 mod commands;
 pub mod connect;
+pub mod drive;
 mod exit;
 mod failure;
 mod plan_file;
 mod print;
 pub mod session;
+mod view;
 
 pub use args::Cli;
 pub use exit::Exit;
 pub use failure::{Failure, Result};
 pub use plan_file::PlanFile;
 
-use args::{Command, Global};
+use args::Global;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -62,9 +64,4 @@ fn log(global: &Global) {
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .try_init();
-}
-
-/// Whether a command only reads.
-fn only_reads(command: &Command) -> bool {
-    !matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Adopt(_) | Command::Lock(_))
 }

@@ -11,6 +11,7 @@ mod step;
 
 pub use journal::{Intent, Journal, NoJournal, SETTLED_AFTER};
 pub use run::{Ended, Outcome, execute};
+pub use step::differences;
 
 use crate::event::{Event, Sink, What};
 use crate::graph::{AnyKind, Graph};

@@ -3,7 +3,7 @@
 use super::run::look_again_after;
 use super::{Execution, Intent, SETTLED_AFTER};
 use crate::event::{Event, StepName, Verb, What};
-use crate::graph::{AnyFound, AnyKind, GraphNode};
+use crate::graph::{AnyFound, AnyKind, Graph, GraphNode};
 use crate::kind::{
     Change, Class, Compared, CreateIs, Cx, Effect, Error, Ownership, Resolve, Result, Status,
     StepCx,
@@ -351,6 +351,20 @@ async fn conform(
 fn only_planned(planned: &Change, due: &[Change]) -> bool {
     !due.iter().any(|change| change.field == planned.field)
         && (planned.field.starts_with("tags.") || planned.to == Some(Value::Null))
+}
+
+/// What of a live resource is not as wanted, given the outputs known so far.
+///
+/// # Errors
+/// When the resource is of another kind.
+pub fn differences(
+    cx: &Cx,
+    graph: &Graph,
+    wanted: &GraphNode,
+    found: &AnyFound,
+) -> Result<Vec<Change>> {
+    let now = Now(graph.iter().map(|(node, _)| cx.outputs.get(node)).collect());
+    Ok(wanted.desired.compare(found, &now)?.changes)
 }
 
 fn compare(work: &Work<'_>, wanted: &GraphNode, found: &AnyFound) -> Result<Compared> {

@@ -2,7 +2,7 @@
 
 use super::{Draft, Unbuildable, endpoints, identity, security_groups};
 use crate::aws::ec2::elastic_ip::ElasticIp;
-use crate::aws::ec2::flow_log::{FlowLog, TrafficType as FlowTraffic};
+use crate::aws::ec2::flow_log::{FlowLog, Traffic as FlowTraffic};
 use crate::aws::ec2::internet_gateway::InternetGateway;
 use crate::aws::ec2::nat_gateway::NatGateway;
 use crate::aws::ec2::route_table::{RouteTable, Target};
@@ -235,12 +235,12 @@ fn flow_logs(draft: &mut Draft<'_>, made: &Made<'_>) {
             vpc: made.vpc.id().ready(),
             log_group: group.name(),
             role: role.arn().ready(),
-            traffic_type: match logs.traffic_type {
+            traffic: match logs.traffic_type {
                 TrafficType::All => FlowTraffic::All,
                 TrafficType::Accept => FlowTraffic::Accept,
                 TrafficType::Reject => FlowTraffic::Reject,
             },
-            aggregation_seconds: logs.aggregation_seconds,
+            aggregation_seconds: i32::from(logs.aggregation_seconds),
         },
     );
 }

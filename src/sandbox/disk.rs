@@ -214,3 +214,15 @@ fn parse(path: &Path, text: &[u8]) -> Result<Store, OpenError> {
     }
     serde_json::from_slice(text).map_err(damaged)
 }
+
+/// Puts an empty world into the file `path`, whatever is in it now. Processes that have it open
+/// go on with the empty world.
+///
+/// # Errors
+///
+/// If the file can't be written.
+pub fn reset(path: &Path, seed: u64) -> Result<(), OpenError> {
+    let mut disk = Disk { path: path.to_owned(), seen: None };
+    let locked = disk.take_lock()?;
+    disk.write(&mut Store::new(seed), &locked)
+}

@@ -1,8 +1,8 @@
 //! An embedded AWS: for `--sandbox`, for `coderctl sandbox serve`, and for tests.
 //!
-//! Three layers: the *wire* ([`wire`]) reads requests into trees and writes answers, the *law*
-//! ([`law`]) refuses what AWS's models refuse, and the *world* (one folder a service) does what
-//! AWS does, over one [`store`]. Between the client and the world stand the [`fault`]s. The
+//! Three layers: the *wire* (`wire`) reads requests into trees and writes answers, the *law*
+//! (`law`) refuses what AWS's models refuse, and the *world* (one folder a service) does what
+//! AWS does, over one `store`. Between the client and the world stand the faults. The
 //! sandbox knows no kind of `coderctl` and shares no code with them, so that neither can hide the
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
@@ -12,8 +12,17 @@ mod disk;
 mod ec2;
 mod failure;
 mod fault;
+mod iam;
+mod kms;
 mod knobs;
+pub mod kube;
 mod law;
+mod logs;
+mod page;
+mod policy;
+mod request;
+mod s3;
+mod secretsmanager;
 mod serve;
 mod service;
 mod store;
@@ -22,7 +31,7 @@ mod wire;
 mod world;
 
 pub use connect::SandboxHttp;
-pub use disk::{OpenError, last_time};
+pub use disk::{OpenError, last_time, reset};
 pub use fault::{Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;
@@ -31,7 +40,15 @@ pub use world::{Lost, Sandbox};
 use service::Service;
 
 /// All services of the sandbox.
-static SERVICES: &[&Service] = &[&ec2::SERVICE, &sts::SERVICE];
+static SERVICES: &[&Service] = &[
+    &ec2::SERVICE,
+    &iam::SERVICE,
+    &kms::SERVICE,
+    &logs::SERVICE,
+    &s3::SERVICE,
+    &secretsmanager::SERVICE,
+    &sts::SERVICE,
+];
 
 /// Every operation that the sandbox models, as `ec2:CreateVpc`.
 pub fn operations() -> Vec<String> {

@@ -1,10 +1,16 @@
 //! The world's state: all accounts, all regions, serialisable as one document.
 
 use super::ec2::model::Ec2;
+use super::iam::Iam;
+use super::kms::Kms;
+use super::logs::Logs;
+use super::s3::S3;
+use super::secretsmanager::Secrets;
 use super::sts::Sts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 /// Milliseconds since 1970 on the sandbox's clock.
@@ -40,6 +46,15 @@ impl Millis {
             .ok()
             .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
             .map(|stamp| stamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+            .unwrap_or_default()
+    }
+
+    /// As HTTP headers write times: `Sat, 21 Nov 2026 02:03:04 GMT`.
+    pub(crate) fn http_date(self) -> String {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .map(|stamp| stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
             .unwrap_or_default()
     }
 
@@ -86,6 +101,9 @@ pub(crate) struct Store {
     /// Temporary credentials.
     #[serde(default)]
     pub(crate) sts: Sts,
+    /// Buckets: their names are one space for all accounts and regions.
+    #[serde(default)]
+    pub(crate) s3: S3,
 }
 
 /// What one account has.
@@ -95,6 +113,9 @@ pub(crate) struct Account {
     /// By region code.
     #[serde(default)]
     pub(crate) regions: BTreeMap<String, Regional>,
+    /// Roles.
+    #[serde(default)]
+    pub(crate) iam: Iam,
 }
 
 /// What one account has in one region.
@@ -103,6 +124,15 @@ pub(crate) struct Account {
 pub(crate) struct Regional {
     /// Networks.
     pub(crate) ec2: Ec2,
+    /// Keys.
+    #[serde(default)]
+    pub(crate) kms: Kms,
+    /// Log groups.
+    #[serde(default)]
+    pub(crate) logs: Logs,
+    /// Secrets.
+    #[serde(default)]
+    pub(crate) secrets: Secrets,
 }
 
 impl Store {
@@ -119,6 +149,7 @@ impl Store {
             last_time: Millis(0),
             accounts: BTreeMap::new(),
             sts: Sts::default(),
+            s3: S3::default(),
         }
     }
 
@@ -132,10 +163,8 @@ impl Store {
     /// has become due by `now`.
     pub(crate) fn settle(&mut self, scope: &Scope, now: Millis) {
         let account = self.accounts.entry(scope.account.clone()).or_default();
-        let regional = account
-            .regions
-            .entry(scope.region.clone())
-            .or_insert_with(|| Regional { ec2: Ec2::of_new_account(scope) });
+        let regional =
+            account.regions.entry(scope.region.clone()).or_insert_with(|| Regional::new(scope));
         regional.ec2.settle(now);
     }
 
@@ -156,7 +185,48 @@ impl Store {
             .or_default()
             .regions
             .entry(scope.region.clone())
-            .or_insert_with(|| Regional { ec2: Ec2::of_new_account(scope) })
+            .or_insert_with(|| Regional::new(scope))
+    }
+}
+
+impl Regional {
+    fn new(scope: &Scope) -> Self {
+        Regional {
+            ec2: Ec2::of_new_account(scope),
+            kms: Kms::default(),
+            logs: Logs::default(),
+            secrets: Secrets::default(),
+        }
+    }
+}
+
+/// What an account or a region has before anything was made there.
+static NOTHING: LazyLock<(Iam, Kms, Logs, Secrets)> = LazyLock::new(Default::default);
+
+impl Store {
+    /// The IAM of the account of `scope`.
+    pub(crate) fn iam(&self, scope: &Scope) -> &Iam {
+        self.accounts.get(&scope.account).map_or(&NOTHING.0, |account| &account.iam)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn iam_mut(&mut self, scope: &Scope) -> &mut Iam {
+        &mut self.accounts.entry(scope.account.clone()).or_default().iam
+    }
+
+    /// The KMS of the account of `scope` in its region.
+    pub(crate) fn kms(&self, scope: &Scope) -> &Kms {
+        self.regional(scope).map_or(&NOTHING.1, |regional| &regional.kms)
+    }
+
+    /// The CloudWatch Logs of the account of `scope` in its region.
+    pub(crate) fn logs(&self, scope: &Scope) -> &Logs {
+        self.regional(scope).map_or(&NOTHING.2, |regional| &regional.logs)
+    }
+
+    /// The Secrets Manager of the account of `scope` in its region.
+    pub(crate) fn secrets(&self, scope: &Scope) -> &Secrets {
+        self.regional(scope).map_or(&NOTHING.3, |regional| &regional.secrets)
     }
 }
 

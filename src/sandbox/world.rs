@@ -6,13 +6,13 @@ use super::ec2;
 use super::failure::Failure;
 use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use super::knobs::Knobs;
-use super::law::{self, OperationLaw};
+use super::law;
+use super::request::{guessed_protocol, read};
 use super::service::{Act, Answer, Cx, Operation, Service, View};
 use super::store::{Millis, Scope, Store, number};
 use super::wire::auth::{self, Signed};
-use super::wire::form::Form;
 use super::wire::params::Params;
-use super::wire::{Protocol, reply};
+use super::wire::reply;
 use crate::clock::Clock;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -168,6 +168,16 @@ impl Sandbox {
         &self,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, Lost> {
+        let mut response = self.respond(request).await?;
+        // The world's time, which clients may take for AWS's: no server in front replaces it.
+        let date = Millis::of(self.inner.clock.now()).http_date();
+        if let Ok(date) = http::HeaderValue::from_str(&date) {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
+        Ok(response)
+    }
+
+    async fn respond(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Lost> {
         if *self.inner.stop.borrow() {
             return std::future::pending().await;
         }
@@ -402,93 +412,6 @@ impl World {
         while self.history.get(1).is_some_and(|(from, _)| *from <= then) {
             self.history.pop_front();
         }
-    }
-}
-
-/// Finds the operation that a request is for, and reads its input by the law.
-fn read(
-    service: &'static Service,
-    request: http::Request<Bytes>,
-) -> Result<(&'static Operation, Result<Params, Failure>), Failure> {
-    match service.protocol {
-        Protocol::Ec2Query | Protocol::AwsQuery => read_form(service, request),
-        Protocol::AwsJson10 | Protocol::AwsJson11 => read_json(service, request),
-        Protocol::RestXml => read_rest(service, request),
-    }
-}
-
-/// An operation of a service, with its law.
-fn find(
-    service: &'static Service,
-    name: &str,
-    code: &str,
-) -> Result<(&'static Operation, &'static OperationLaw), Failure> {
-    let operation = service.operations.iter().find(|operation| operation.name == name);
-    operation.zip(law::of(service, name)).ok_or_else(|| {
-        let message = format!(
-            "{name:?} is not an operation of {} (or the sandbox does not model it).",
-            service.name
-        );
-        Failure::new(code, message)
-    })
-}
-
-fn read_form(
-    service: &'static Service,
-    request: http::Request<Bytes>,
-) -> Result<(&'static Operation, Result<Params, Failure>), Failure> {
-    let mut form = if request.method() == http::Method::GET {
-        Form::read(request.uri().query().unwrap_or_default().as_bytes())
-    } else {
-        Form::read(request.body())
-    };
-    form.below.retain(|name, _| !name.starts_with("X-Amz-"));
-    let action = form.take("Action").unwrap_or_default();
-    form.take("Version");
-    let (operation, law) = find(service, &action, "InvalidAction")?;
-    let tree = law.read_form(&form, service.protocol);
-    Ok((operation, tree.map(|tree| Params::new(tree, request))))
-}
-
-fn read_json(
-    service: &'static Service,
-    request: http::Request<Bytes>,
-) -> Result<(&'static Operation, Result<Params, Failure>), Failure> {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
-    let name = target.unwrap_or_default().rsplit('.').next().unwrap_or_default();
-    let (operation, law) = find(service, name, "UnknownOperationException")?;
-    let body: &[u8] = if request.body().is_empty() { b"{}" } else { request.body() };
-    let tree = serde_json::from_slice(body)
-        .map_err(|error| Failure::new("SerializationException", error.to_string()))
-        .and_then(|tree| law.check(&tree, service.protocol).map(|()| tree));
-    Ok((operation, tree.map(|tree| Params::new(tree, request))))
-}
-
-fn read_rest(
-    service: &'static Service,
-    request: http::Request<Bytes>,
-) -> Result<(&'static Operation, Result<Params, Failure>), Failure> {
-    let Some(route) = service.route else {
-        let message = format!("The sandbox can't route requests to {}.", service.name);
-        return Err(Failure::new("NotImplemented", message).with_status(501));
-    };
-    let (name, tree) = route(&request)?;
-    let (operation, law) =
-        find(service, name, "NotImplemented").map_err(|failure| failure.with_status(501))?;
-    let checked = law.check(&tree, service.protocol);
-    Ok((operation, checked.map(|()| Params::new(tree, request))))
-}
-
-/// The form in which to refuse a request to a service that the sandbox does not know.
-fn guessed_protocol(parts: &http::request::Parts) -> Protocol {
-    let content_type = parts.headers.get(http::header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.contains("json") {
-        Protocol::AwsJson11
-    } else if content_type.contains("x-www-form-urlencoded") {
-        Protocol::AwsQuery
-    } else {
-        Protocol::RestXml
     }
 }
 

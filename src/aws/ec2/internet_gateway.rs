@@ -15,7 +15,7 @@ use crate::aws::settle::{Patience, until_ready};
 use crate::graph::Handle;
 use crate::kind::{
     Change, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, Result, Seen, Status, Typical,
-    Wanted,
+    Wanted, seconds,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
@@ -170,11 +170,17 @@ async fn attach(cx: &Cx, found: &Found<InternetGateway>, vpc: &Id<Vpc>) -> Resul
     })
     .await;
     match attached {
-        // The answer of an attempt that succeeded was lost; or it is attached elsewhere.
+        // The answer of an attempt that succeeded was lost; or it is attached elsewhere. Reads may
+        // lag behind what refused the call.
         Err(error) if error.is_code("Resource.AlreadyAssociated") => {
-            let now = InternetGateway::read(cx, found).await?;
-            let there = now.and_then(|now| now.live.vpc).is_some_and(|there| there == *vpc);
-            if there { Ok(()) } else { Err(error) }
+            for _ in 0..15 {
+                let now = InternetGateway::read(cx, found).await?;
+                if now.and_then(|now| now.live.vpc).is_some_and(|there| there == *vpc) {
+                    return Ok(());
+                }
+                cx.pause(seconds(2)).await?;
+            }
+            Err(error)
         }
         // The VPC has another one.
         Err(error) if error.is_code("InvalidParameterValue") => {

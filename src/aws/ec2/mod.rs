@@ -2,14 +2,19 @@
 
 mod blockers;
 pub mod elastic_ip;
+pub mod flow_log;
 pub mod internet_gateway;
 pub mod nat_gateway;
 pub mod route_table;
+pub mod security_group;
+pub mod security_group_rule;
 pub mod subnet;
 pub mod vpc;
+pub mod vpc_endpoint;
 
 use super::Clients;
 use super::call::{Passing, safe};
+pub(crate) use super::tags::{tag_changes, touches};
 use crate::kind::{
     Api, Change, Cx, Error, Found, Kind, Listed, Ownership, Result, Status, TAG_DEPLOYMENT, Tags,
 };
@@ -132,28 +137,4 @@ pub(crate) async fn retag(cx: &Cx, id: &str, changes: &[Change]) -> Result<()> {
         .await?;
     }
     Ok(())
-}
-
-/// The tags to set and the keys to remove that `changes` ask for.
-pub(crate) fn tag_changes(changes: &[Change]) -> (Tags, Vec<String>) {
-    let mut set = Tags::new();
-    let mut removed = Vec::new();
-    for change in changes {
-        let Some(key) = change.field.strip_prefix("tags.") else { continue };
-        match change.to.as_ref().and_then(serde_json::Value::as_str) {
-            Some(value) => {
-                set.insert(key.to_owned(), value.to_owned());
-            }
-            None => removed.push(key.to_owned()),
-        }
-    }
-    (set, removed)
-}
-
-/// Whether `changes` name `field`, or an entry of it.
-pub(crate) fn touches(changes: &[Change], field: &str) -> bool {
-    changes.iter().any(|change| {
-        change.field == field
-            || change.field.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'))
-    })
 }

@@ -7,11 +7,14 @@
 //! moved here, a subnet that is not wanted falls back to the VPC's main table.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html>
 
+mod associations;
+mod routes;
+
 use super::internet_gateway::InternetGateway;
 use super::nat_gateway::NatGateway;
 use super::subnet::Subnet;
 use super::vpc::Vpc;
-use super::{Ec2, Reading, filter, fresh, from_ec2, ours, retag, tag_on_create, told, touches};
+use super::{Ec2, Reading, fresh, from_ec2, ours, retag, tag_on_create, told, touches};
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_ready};
 use crate::graph::Handle;
@@ -21,10 +24,7 @@ use crate::kind::{
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In, Known};
-use aws_sdk_ec2::types::{
-    ResourceType, Route as Ec2Route, RouteOrigin, RouteTable as Ec2RouteTable,
-    RouteTableAssociation, RouteTableAssociationStateCode,
-};
+use aws_sdk_ec2::types::{ResourceType, RouteTable as Ec2RouteTable};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct RouteTable {
     /// The VPC it is a part of.
     pub vpc: In<Id<Vpc>>,
-    /// Where traffic goes, by its IPv4 destination: `0.0.0.0/0`.
+    /// Where traffic goes, by its IPv4 destination as AWS writes it, without bits behind the
+    /// prefix: `0.0.0.0/0`.
     pub routes: BTreeMap<String, Target>,
     /// The subnets that use it.
     pub subnets: Vec<In<Id<Subnet>>>,
@@ -188,20 +189,20 @@ impl Kind for RouteTable {
         for change in changes {
             let Some(destination) = change.field.strip_prefix("routes.") else { continue };
             match self.routes.get(destination) {
-                Some(target) => set_route(cx, &found.live, destination, target).await?,
-                None => delete_route(cx, &found.live, destination).await?,
+                Some(target) => routes::set(cx, &found.live, destination, target).await?,
+                None => routes::delete(cx, &found.live, destination).await?,
             }
         }
         if touches(changes, "subnets") {
             let wanted: BTreeSet<Id<Subnet>> = cx.get_all(&self.subnets)?.into_iter().collect();
             for subnet in &wanted {
                 if !found.live.associations.contains_key(subnet) {
-                    associate(cx, &found.live.id, subnet).await?;
+                    associations::make(cx, &found.live.id, subnet).await?;
                 }
             }
             for (subnet, association) in &found.live.associations {
                 if !wanted.contains(subnet) {
-                    disassociate(cx, association).await?;
+                    associations::end(cx, association).await?;
                 }
             }
         }
@@ -217,7 +218,7 @@ impl Kind for RouteTable {
             return Err(Error::of(Class::InUse, message).hint(hint));
         }
         for association in found.live.associations.values() {
-            disassociate(cx, association).await?;
+            associations::end(cx, association).await?;
         }
         // The end of an association is not known everywhere at once.
         let lag = [Passing {
@@ -252,160 +253,14 @@ impl Kind for RouteTable {
     }
 }
 
-/// A target that was made a moment ago may not be known everywhere yet.
-const TARGET_LAG: [Passing; 5] = [
-    fresh("InvalidRouteTableID.NotFound"),
-    fresh("InvalidGatewayID.NotFound"),
-    fresh("InvalidInternetGatewayID.NotFound"),
-    fresh("InvalidNatGatewayID.NotFound"),
-    Passing {
-        code: "InvalidParameterValue",
-        message: "belong to different networks",
-        seconds: 30,
-        waiting_for: "AWS to know the attachment everywhere",
-    },
-];
-
-async fn set_route(cx: &Cx, table: &Live, destination: &str, target: &Target) -> Result<()> {
-    if !table.routes.contains_key(destination) {
-        match create_route(cx, table, destination, target).await {
-            Err(error) if error.class == Class::Exists => {}
-            other => return other,
-        }
-    }
-    replace_route(cx, table, destination, target).await
-}
-
-async fn create_route(cx: &Cx, table: &Live, destination: &str, target: &Target) -> Result<()> {
-    let ec2 = cx.api::<Ec2>()?;
-    let id = cx.get(&target.id())?;
-    call(cx, "ec2:CreateRoute", Repeat::Safe, &TARGET_LAG, || {
-        let request = ec2
-            .0
-            .create_route()
-            .route_table_id(table.id.as_str())
-            .destination_cidr_block(destination);
-        match target {
-            Target::Gateway(_) => request.gateway_id(&id),
-            Target::Nat(_) => request.nat_gateway_id(&id),
-        }
-        .send()
-    })
-    .await?;
-    Ok(())
-}
-
-async fn replace_route(cx: &Cx, table: &Live, destination: &str, target: &Target) -> Result<()> {
-    let ec2 = cx.api::<Ec2>()?;
-    let id = cx.get(&target.id())?;
-    call(cx, "ec2:ReplaceRoute", Repeat::Safe, &TARGET_LAG, || {
-        let request = ec2
-            .0
-            .replace_route()
-            .route_table_id(table.id.as_str())
-            .destination_cidr_block(destination);
-        match target {
-            Target::Gateway(_) => request.gateway_id(&id),
-            Target::Nat(_) => request.nat_gateway_id(&id),
-        }
-        .send()
-    })
-    .await?;
-    Ok(())
-}
-
-async fn delete_route(cx: &Cx, table: &Live, destination: &str) -> Result<()> {
-    let ec2 = cx.api::<Ec2>()?;
-    gone_is_fine(
-        safe(cx, "ec2:DeleteRoute", || {
-            ec2.0
-                .delete_route()
-                .route_table_id(table.id.as_str())
-                .destination_cidr_block(destination)
-                .send()
-        })
-        .await,
-    )?;
-    Ok(())
-}
-
-/// Makes `subnet` use `table`; takes it over from the table it uses now, if it names one.
-async fn associate(cx: &Cx, table: &Id<RouteTable>, subnet: &Id<Subnet>) -> Result<()> {
-    let ec2 = cx.api::<Ec2>()?;
-    let fresh = [fresh("InvalidRouteTableID.NotFound"), fresh("InvalidSubnetID.NotFound")];
-    let associated = call(cx, "ec2:AssociateRouteTable", Repeat::Safe, &fresh, || {
-        ec2.0
-            .associate_route_table()
-            .route_table_id(table.as_str())
-            .subnet_id(subnet.as_str())
-            .send()
-    })
-    .await;
-    let error = match associated {
-        Err(error) if error.is_code("Resource.AlreadyAssociated") => error,
-        other => return other.map(|_| ()),
-    };
-    let answer = safe(cx, "ec2:DescribeRouteTables", || {
-        ec2.0
-            .describe_route_tables()
-            .filters(filter("association.subnet-id", [subnet.as_str()]))
-            .send()
-    })
-    .await?;
-    let of_subnet = |association: &&RouteTableAssociation| {
-        association.subnet_id() == Some(subnet.as_str()) && is_there(association)
-    };
-    let now = answer.route_tables().iter().flat_map(|table| table.associations()).find(of_subnet);
-    match now {
-        // An attempt whose answer was lost.
-        Some(now) if now.route_table_id() == Some(table.as_str()) => Ok(()),
-        Some(now) => {
-            let id = told(now.route_table_association_id(), "id of an association")?;
-            safe(cx, "ec2:ReplaceRouteTableAssociation", || {
-                ec2.0
-                    .replace_route_table_association()
-                    .association_id(id)
-                    .route_table_id(table.as_str())
-                    .send()
-            })
-            .await?;
-            Ok(())
-        }
-        None => Err(error),
-    }
-}
-
-async fn disassociate(cx: &Cx, association: &str) -> Result<()> {
-    let ec2 = cx.api::<Ec2>()?;
-    gone_is_fine(
-        safe(cx, "ec2:DisassociateRouteTable", || {
-            ec2.0.disassociate_route_table().association_id(association).send()
-        })
-        .await,
-    )?;
-    Ok(())
-}
-
-/// Whether an association is in force, or about to be.
-fn is_there(association: &RouteTableAssociation) -> bool {
-    !matches!(
-        association.association_state().and_then(|state| state.state()),
-        Some(
-            RouteTableAssociationStateCode::Disassociated
-                | RouteTableAssociationStateCode::Disassociating
-                | RouteTableAssociationStateCode::Failed
-        )
-    )
-}
-
 fn reading(table: &Ec2RouteTable) -> Result<Reading<RouteTable>> {
     let id = told(table.route_table_id(), "id of a route table")?;
     let vpc = told(table.vpc_id(), "vpc of a route table")?;
-    let routes: BTreeMap<String, String> = table.routes().iter().filter_map(route).collect();
+    let routes: BTreeMap<String, String> = table.routes().iter().filter_map(routes::made).collect();
     let associations: BTreeMap<Id<Subnet>, String> = table
         .associations()
         .iter()
-        .filter(|association| is_there(association))
+        .filter(|association| associations::is_there(association))
         .filter_map(|association| {
             let id = association.route_table_association_id()?.to_owned();
             Some((Id::new(association.subnet_id()?), id))
@@ -427,34 +282,4 @@ fn reading(table: &Ec2RouteTable) -> Result<Reading<RouteTable>> {
             main: table.associations().iter().any(|association| association.main() == Some(true)),
         },
     })
-}
-
-/// The destination and target of a route that somebody made; `None` for those that AWS keeps.
-fn route(route: &Ec2Route) -> Option<(String, String)> {
-    if route.origin().is_some_and(|origin| *origin != RouteOrigin::CreateRoute) {
-        return None;
-    }
-    let destination = route
-        .destination_cidr_block()
-        .or(route.destination_ipv6_cidr_block())
-        .or(route.destination_prefix_list_id())?;
-    let target = [
-        route.gateway_id(),
-        route.nat_gateway_id(),
-        route.transit_gateway_id(),
-        route.vpc_peering_connection_id(),
-        route.network_interface_id(),
-        route.egress_only_internet_gateway_id(),
-        route.local_gateway_id(),
-        route.carrier_gateway_id(),
-        route.core_network_arn(),
-        route.odb_network_arn(),
-    ]
-    .into_iter()
-    .flatten()
-    .next()
-    .unwrap_or("unknown");
-    // Gateway endpoints inject theirs with the origin `CreateRoute`.
-    (target != "local" && !target.starts_with("vpce-"))
-        .then(|| (destination.to_owned(), target.to_owned()))
 }

@@ -196,9 +196,10 @@ impl Kind for Vpc {
         }
         if touches(changes, "default_security_group") {
             let groups = default_group::of(cx, &[id]).await?;
-            if let Some(group) = groups.get(id) {
-                default_group::close(cx, group).await?;
-            }
+            let group = groups.get(id).ok_or_else(|| {
+                Error::of(Class::NotFound, format!("{id} shows no default security group yet"))
+            })?;
+            default_group::close(cx, group).await?;
         }
         retag(cx, id, changes).await
     }
@@ -241,8 +242,10 @@ impl Kind for Vpc {
     }
 }
 
-fn status(vpc: &Ec2Vpc) -> Status {
+/// A VPC whose default group can not be seen yet has just been made.
+fn status(vpc: &Ec2Vpc, group: Option<&DefaultGroup>) -> Status {
     match vpc.state() {
+        Some(VpcState::Available) | None if group.is_none() => Status::Busy("pending".to_owned()),
         Some(VpcState::Available) | None => Status::Ready,
         Some(other) => Status::Busy(other.as_str().to_owned()),
     }
@@ -276,7 +279,7 @@ async fn reading(
     let on = |value: Option<&AttributeBooleanValue>| value.and_then(|v| v.value()).unwrap_or(false);
     Ok(Some(Reading {
         id: id.to_owned(),
-        status: status(vpc),
+        status: status(vpc, groups.get(id)),
         parents: Vec::new(),
         tags: from_ec2(vpc.tags()),
         live: Live {

@@ -9,7 +9,7 @@ mod check;
 mod pattern;
 mod shape;
 
-pub(crate) use shape::{Law, OperationLaw};
+pub(crate) use shape::{Kind, Law, OperationLaw, Shape};
 
 use super::service::Service;
 use std::collections::BTreeMap;

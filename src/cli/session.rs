@@ -1,0 +1,291 @@
+//! What every command that talks to AWS needs: who we are, what the record says, what is wanted,
+//! what is live.
+
+use super::connect::Connected;
+use super::exit::Exit;
+use super::failure::{Failure, Result};
+use crate::aws::Clients;
+use crate::aws::facts;
+use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
+use crate::graph::{AnyKind, Graph};
+use crate::kind::{Cx, Deployment, Tags};
+use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
+use crate::observe::{Snapshot, observe};
+use crate::pattern::{self, Facts};
+use crate::plan::{Applied, Input, Options, Plan, plan};
+use crate::registry;
+use crate::spec::Loaded;
+use crate::spec::types::network::Zones;
+use std::collections::BTreeSet;
+
+/// Which deployment a command is about.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub name: DeploymentName,
+    /// The account it must be in; the caller's own, where a command needs no spec.
+    pub account: Option<AccountId>,
+    /// Where its record is.
+    pub home_region: Region,
+    /// `owner` and the user's tags.
+    pub tags: Tags,
+    /// The record's bucket, if the spec names one.
+    pub bucket: Option<String>,
+}
+
+impl Target {
+    /// The deployment that a spec describes.
+    pub fn of(loaded: &Loaded) -> Self {
+        let spec = &loaded.spec;
+        let mut tags: Tags =
+            spec.tags.iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+        tags.insert("owner".to_owned(), spec.owner.clone());
+        Target {
+            name: spec.deployment(),
+            account: Some(spec.account.clone()),
+            home_region: spec.home_region.clone(),
+            tags,
+            bucket: spec.record.as_ref().map(|record| record.bucket.clone()),
+        }
+    }
+}
+
+/// A command's view of a deployment.
+pub struct Session {
+    /// The spec, where there is one.
+    pub loaded: Option<Loaded>,
+    /// What kinds work with.
+    pub cx: Cx,
+    /// AWS; only reads pass until [`Session::allow_changes`].
+    pub clients: Clients,
+    /// Who is calling, an ARN.
+    pub caller: String,
+    /// What the graph was built with.
+    pub facts: Facts,
+    /// What is wanted.
+    pub graph: Graph,
+    /// The kinds that are read.
+    pub kinds: Vec<&'static dyn AnyKind>,
+    /// The record's bucket.
+    pub bucket: String,
+    /// Whose that is.
+    pub whose: Bucket,
+    /// What the record says; none before the first apply.
+    pub record: Option<Recorded>,
+    /// Why the record could not be read, where it could not.
+    pub record_unread: Option<crate::kind::Error>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
+}
+
+/// What was read, and the plan made of it.
+pub struct Planned {
+    /// What is live.
+    pub snapshot: Snapshot,
+    /// What would change.
+    pub plan: Plan,
+}
+
+impl Session {
+    /// Checks who we are, reads the record, looks up facts, and builds the graph. `facts` are
+    /// those of a plan file.
+    ///
+    /// # Errors
+    /// Wrong credentials or account; a record that a newer program wrote; a spec that can not be
+    /// built with the facts at hand.
+    pub async fn open(
+        connected: Connected,
+        loaded: Option<Loaded>,
+        target: Target,
+        facts: Option<Facts>,
+    ) -> Result<Session> {
+        let Connected { clock, clients, connectors } = connected;
+        clients.set_planning(true);
+        let Target { name, account, home_region, tags, bucket } = target;
+        let deployment = Deployment {
+            name,
+            uid: None,
+            account: account.clone().unwrap_or_else(|| AccountId::new("")),
+            partition: Partition::of(&home_region),
+            home_region: home_region.clone(),
+            tags,
+        };
+        let cx = Cx::new(deployment.clone(), clock, connectors);
+        let caller = facts::caller(&cx)
+            .await
+            .map_err(|error| Failure::doing("checking the credentials", error))?;
+        if let Some(account) = account.filter(|account| *account != caller.account) {
+            return Err(wrong_account(&account, &caller));
+        }
+        let deployment = Deployment { account: caller.account.clone(), ..deployment };
+        let cx = cx.with_deployment(deployment.clone());
+        let whose = if bucket.is_some() { Bucket::Given } else { Bucket::Ours };
+        let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
+        let (record, zones) = futures::join!(
+            Record::load(&cx, &bucket),
+            zones_of(&cx, loaded.as_ref(), facts.as_ref())
+        );
+        let (record, record_unread) = match record {
+            Ok(record) => (record, None),
+            Err(error) if error.class == crate::kind::Class::Denied => (None, Some(error)),
+            Err(error) => return Err(Failure::doing("reading the record", error)),
+        };
+        let uid = record.as_ref().map(|read| read.record.uid.clone());
+        let cx = cx.with_deployment(Deployment { uid, ..deployment });
+        let facts = Facts { zones: zones? };
+        let graph = match &loaded {
+            None => Graph::default(),
+            Some(loaded) => build(loaded, &facts)?,
+        };
+        let wants_objects = loaded.as_ref().is_some_and(|l| !l.spec.kubernetes.is_empty());
+        let has_cluster = cx.connector::<crate::kube::Cluster>().is_some();
+        let kinds = registry::kinds(wants_objects || has_cluster);
+        Ok(Session {
+            loaded,
+            cx,
+            clients,
+            caller: caller.arn,
+            facts,
+            graph,
+            kinds,
+            bucket,
+            whose,
+            record,
+            record_unread,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Lets calls that change something pass.
+    pub fn allow_changes(&self) {
+        self.clients.set_planning(false);
+    }
+
+    /// Every region that the deployment has, or had.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        let mut regions = BTreeSet::from([self.cx.deployment.home_region.clone()]);
+        regions.extend(self.graph.nodes.iter().map(|node| node.region.clone()));
+        if let Some(record) = &self.record {
+            regions.extend(record.record.regions.iter().cloned());
+        }
+        regions
+    }
+
+    /// What was last applied.
+    pub fn applied(&self) -> Applied {
+        self.record.as_ref().map(|record| record.applied.clone()).unwrap_or_default()
+    }
+
+    /// Reads everything that is live.
+    pub async fn observe(&self) -> Snapshot {
+        observe(&self.cx, &self.kinds, &self.graph, &self.regions()).await
+    }
+
+    /// Reads everything that is live, and makes the plan.
+    pub async fn plan(&mut self, options: &Options) -> Planned {
+        let empty = Graph::default();
+        let graph = if options.destroy { &empty } else { &self.graph };
+        let snapshot = observe(&self.cx, &self.kinds, graph, &self.regions()).await;
+        // Without a record, what is live says which uid it is: losing the record costs
+        // explanations, and no more.
+        if self.cx.deployment.uid.is_none() {
+            let uid = snapshot.uids().into_iter().next();
+            self.set_uid(uid);
+        }
+        let plan = plan(&Input {
+            deployment: &self.cx.deployment,
+            graph: if options.destroy { &empty } else { &self.graph },
+            snapshot: &snapshot,
+            applied: &self.applied(),
+            kinds: &self.kinds,
+            options,
+        });
+        Planned { snapshot, plan }
+    }
+
+    /// From now on, the deployment has this uid.
+    pub fn set_uid(&mut self, uid: Option<Uid>) {
+        let deployment = Deployment { uid, ..self.cx.deployment.as_ref().clone() };
+        self.cx = self.cx.with_deployment(deployment);
+    }
+}
+
+fn wrong_account(wanted: &AccountId, caller: &facts::Caller) -> Failure {
+    Failure::new(
+        Exit::Credentials,
+        format!(
+            "the spec is for account {wanted}, and these credentials are for {}, {}",
+            caller.account, caller.arn
+        ),
+        "choose other credentials (--profile, --assume-role), or correct `account` in the spec",
+    )
+}
+
+/// The graph of a spec.
+///
+/// # Errors
+/// What only shows with the facts at hand.
+pub fn build(loaded: &Loaded, facts: &Facts) -> Result<Graph> {
+    pattern::graph(&loaded.spec, facts).map_err(|problems| {
+        let lines: Vec<String> = problems
+            .iter()
+            .map(|problem| match loaded.origin(&problem.path) {
+                Some(origin) => format!("{origin}: {}", problem.why),
+                None => format!("{}: {}", problem.path, problem.why),
+            })
+            .collect();
+        let hint = problems.first().map(|problem| problem.hint.clone()).unwrap_or_default();
+        Failure::new(Exit::Spec, lines.join("\n"), hint)
+    })
+}
+
+/// The zones to use: those of a plan file, those the spec names, those already in use, or the
+/// first that AWS offers, in this order.
+async fn zones_of(
+    cx: &Cx,
+    loaded: Option<&Loaded>,
+    facts: Option<&Facts>,
+) -> Result<Vec<String>> {
+    if let Some(facts) = facts {
+        return Ok(facts.zones.clone());
+    }
+    let Some(network) = loaded.and_then(|loaded| loaded.spec.network.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let here = &cx.in_region(&cx.deployment.home_region);
+    let offered = facts::zones(here)
+        .await
+        .map_err(|error| Failure::doing("reading the availability zones", error))?;
+    let names: Vec<String> = offered.into_iter().map(|zone| zone.name).collect();
+    match network.zones() {
+        Zones::Named(wanted) => {
+            match wanted.iter().find(|zone| !names.contains(zone)) {
+                None => Ok(wanted.to_vec()),
+                Some(zone) => Err(Failure::new(
+                    Exit::Spec,
+                    format!("network.azs: this account has no availability zone {zone}"),
+                    format!("it has {}", names.join(", ")),
+                )),
+            }
+        }
+        Zones::Count(count) => {
+            let mut zones = facts::zones_in_use(here)
+                .await
+                .map_err(|error| Failure::doing("reading the zones in use", error))?;
+            for name in &names {
+                if zones.len() < usize::from(count) && !zones.contains(name) {
+                    zones.push(name.clone());
+                }
+            }
+            if zones.len() < usize::from(count) {
+                return Err(Failure::new(
+                    Exit::Spec,
+                    format!("network.az_count: {count} zones are asked for, and {} are offered", names.len()),
+                    format!("this account has {}", names.join(", ")),
+                ));
+            }
+            zones.truncate(usize::from(count));
+            Ok(zones)
+        }
+    }
+}

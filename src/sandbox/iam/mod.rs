@@ -1,0 +1,43 @@
+//! IAM: roles, their trust, their policies. One set an account, the same in every region.
+
+mod attached;
+mod details;
+mod inline;
+mod model;
+mod role;
+mod tags;
+
+pub(crate) use model::Iam;
+
+use super::service::{Operation, Service};
+use super::wire::Protocol;
+
+pub(crate) static SERVICE: Service = Service {
+    name: "iam",
+    protocol: Protocol::AwsQuery,
+    xmlns: "https://iam.amazonaws.com/doc/2010-05-08/",
+    throttling: (400, "Throttling"),
+    law: include_str!("../law/iam.json"),
+    operations: &[
+        Operation::write("CreateRole", role::create),
+        Operation::read("GetRole", role::get),
+        Operation::read("ListRoles", role::list),
+        Operation::write("UpdateAssumeRolePolicy", role::update_trust),
+        Operation::write("UpdateRole", role::update),
+        Operation::write("DeleteRole", role::delete),
+        Operation::write("PutRolePermissionsBoundary", role::put_boundary),
+        Operation::write("DeleteRolePermissionsBoundary", role::delete_boundary),
+        Operation::write("PutRolePolicy", inline::put),
+        Operation::read("GetRolePolicy", inline::get),
+        Operation::read("ListRolePolicies", inline::list),
+        Operation::write("DeleteRolePolicy", inline::delete),
+        Operation::write("AttachRolePolicy", attached::attach),
+        Operation::write("DetachRolePolicy", attached::detach),
+        Operation::read("ListAttachedRolePolicies", attached::list),
+        Operation::write("TagRole", tags::tag),
+        Operation::write("UntagRole", tags::untag),
+        Operation::read("ListRoleTags", tags::list),
+        Operation::read("GetAccountAuthorizationDetails", details::get),
+    ],
+    route: None,
+};

@@ -1,0 +1,105 @@
+//! Lets Kubernetes clients reach the sandbox: in the same process, and over HTTP.
+
+use super::cluster::{KubeBody, KubeSandbox};
+use crate::sandbox::Lost;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::Future;
+use std::task::{Context, Poll};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// What is wrong with an exchange: the connection broke, or the request's body did.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// A [`tower::Service`] whose whole network is one sandbox: `kube::Client::new(service, "default")`.
+#[derive(Clone, Debug)]
+pub struct KubeService {
+    sandbox: KubeSandbox,
+}
+
+impl KubeService {
+    /// A service in front of `sandbox`.
+    pub fn new(sandbox: KubeSandbox) -> Self {
+        KubeService { sandbox }
+    }
+}
+
+impl tower::Service<Request<kube::client::Body>> for KubeService {
+    type Response = Response<KubeBody>;
+    type Error = Broken;
+    type Future = BoxFuture<'static, Result<Self::Response, Broken>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
+        let sandbox = self.sandbox.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body: Bytes = body.collect_bytes().await?;
+            Ok(sandbox.handle(Request::from_parts(parts, body)).await?)
+        })
+    }
+}
+
+/// Answers Kubernetes requests on `listener` until `shutdown` completes. Requests in flight then
+/// are dropped.
+///
+/// # Errors
+///
+/// If the listener breaks.
+pub async fn serve(
+    sandbox: KubeSandbox,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) if is_of_one_connection(&error) => continue,
+                Err(error) => return Err(error),
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        let sandbox = sandbox.clone();
+        connections.spawn(async move {
+            let service = hyper::service::service_fn(move |request| {
+                let sandbox = sandbox.clone();
+                async move { answer(&sandbox, request).await }
+            });
+            // An error here is a client that went away, or a connection that a fault broke.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+/// An error makes hyper close the connection without an answer, as a lost one is.
+async fn answer(
+    sandbox: &KubeSandbox,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<KubeBody>, Lost> {
+    let (parts, body) = request.into_parts();
+    // A body that breaks off is the client's end of a lost connection.
+    let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+    sandbox.handle(Request::from_parts(parts, body)).await
+}
+
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,27 @@
+//! A small Kubernetes API: enough of one that clients apply, read, watch and delete objects of
+//! any listed type, with the rules of server-side apply.
+//!
+//! It stores objects and keeps the books (versions, owners of fields, finalizers, namespaces that
+//! take a while to go). It runs nothing: no controller makes pods of a deployment.
+
+mod admit;
+mod cluster;
+mod connect;
+mod discovery;
+mod disk;
+mod fields;
+mod managers;
+mod merge;
+mod openapi;
+mod patch;
+mod request;
+mod resources;
+mod selector;
+mod shape;
+mod status;
+mod store;
+mod verbs;
+mod watch;
+
+pub use cluster::{KubeBody, KubeSandbox};
+pub use connect::{KubeService, serve};
