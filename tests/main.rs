@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod docs;
     mod harness;
     mod kinds_net;
     mod sandbox;
     mod spec;
+    mod witness;
     mod sandbox_kube;
     mod sandbox_services;
 }
