@@ -6,6 +6,7 @@
 mod inventory;
 
 use super::program::{Caller, Keys};
+use super::python;
 use super::server::Server;
 use coderctl::cli::PlanFile;
 use coderctl::registry::KINDS;
@@ -242,8 +243,8 @@ fn moto() -> &'static Server {
     static MOTO: OnceLock<Server> = OnceLock::new();
     MOTO.get_or_init(|| {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto.log");
-        let args = |port: u16| ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
-        Server::python("moto.server", |port| args(port).to_vec(), &log)
+        let file = python::folder().join("moto_server.py").display().to_string();
+        Server::python(&file, |port| vec![port.to_string()], &log)
     })
 }
 
