@@ -17,6 +17,7 @@
 //! | [`observe`] | kinds x regions -> snapshot; reads only |
 //! | [`execute`] | runs a plan |
 //! | [`aws`], [`kube`] | the kinds, and the only code that talks to a provider |
+//! | [`registry`] | every kind, in the order in which they must exist |
 //! | [`pattern`] | (spec, facts) -> graph |
 //! | [`report`] | plan and events -> terminal, lines, JSON, Markdown |
 //! | [`sandbox`] | the embedded AWS and cluster; shares no code with the kinds |
@@ -42,6 +43,7 @@ pub mod name;
 pub mod observe;
 pub mod pattern;
 pub mod plan;
+pub mod registry;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

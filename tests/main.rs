@@ -5,10 +5,17 @@
 mod suite {
     mod docs;
     mod harness;
+    mod kinds_identity;
+    mod kinds_more;
     mod kinds_net;
+    mod kube_object;
+    mod lock;
+    mod record;
+    mod record_world;
     mod sandbox;
     mod spec;
     mod witness;
     mod sandbox_kube;
     mod sandbox_services;
+    mod spec;
 }

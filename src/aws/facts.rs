@@ -1,8 +1,8 @@
 //! What is looked up before there is a graph: who calls, in which account, and the zones.
 
 use super::Clients;
-use super::call::safe;
-use super::ec2::{Ec2, filter};
+use super::call::{pages, safe};
+use super::ec2::{Ec2, filter, ours};
 use crate::kind::{Api, Class, Cx, Error, Result};
 use crate::name::{AccountId, Partition, Region};
 use futures::future::try_join_all;
@@ -85,7 +85,10 @@ pub async fn caller(cx: &Cx) -> Result<Caller> {
 }
 
 /// Checks that `caller` is in the account and partition of the deployment.
-fn check(cx: &Cx, caller: &Caller) -> Result<Partition> {
+///
+/// # Errors
+/// [`Class::Denied`] when it is not.
+pub fn check(cx: &Cx, caller: &Caller) -> Result<Partition> {
     let wanted = &cx.deployment.account;
     if caller.account != *wanted {
         let why = format!(
@@ -111,8 +114,31 @@ fn check(cx: &Cx, caller: &Caller) -> Result<Partition> {
     }
 }
 
+/// The zones that the deployment's subnets are in, by name: what is live keeps its zones,
+/// whatever AWS would choose today.
+///
+/// # Errors
+/// Whatever EC2 says.
+pub async fn zones_in_use(cx: &Cx) -> Result<Vec<String>> {
+    let ec2 = cx.api::<Ec2>()?;
+    let pages = pages(
+        cx,
+        "ec2:DescribeSubnets",
+        |token| ec2.0.describe_subnets().filters(ours(cx)).set_next_token(token).send(),
+        |page| page.next_token(),
+    )
+    .await?;
+    let subnets = pages.iter().flat_map(|page| page.subnets());
+    let zones: BTreeSet<String> =
+        subnets.filter_map(|subnet| subnet.availability_zone().map(str::to_owned)).collect();
+    Ok(zones.into_iter().collect())
+}
+
 /// The availability zones of the region of `cx`: no local or wavelength zones.
-async fn zones(cx: &Cx) -> Result<Vec<Zone>> {
+///
+/// # Errors
+/// Whatever EC2 says; and when there is none.
+pub async fn zones(cx: &Cx) -> Result<Vec<Zone>> {
     let ec2 = cx.api::<Ec2>()?;
     let answer = safe(cx, "ec2:DescribeAvailabilityZones", || {
         ec2.0

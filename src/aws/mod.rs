@@ -12,10 +12,10 @@ pub mod iam;
 pub mod kms;
 pub mod logs;
 pub mod policy;
-pub(crate) mod settle;
-pub(crate) mod tags;
 pub mod record;
 pub mod secrets;
+pub(crate) mod settle;
+pub(crate) mod tags;
 
 pub use clients::Clients;
 pub use guard::CallCounts;

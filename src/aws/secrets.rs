@@ -38,6 +38,29 @@ impl SecretSources {
         Self::new(base, |name| std::env::var(name).ok())
     }
 
+    /// The value of a reference that needs no AWS: what must be known before there are
+    /// credentials. The caller registers it with its masks.
+    ///
+    /// # Errors
+    /// When it can not be read, or is in Secrets Manager.
+    pub fn local(&self, reference: &SecretRef) -> Result<Secret> {
+        let value = match reference {
+            SecretRef::Env(name) => (self.env)(name).ok_or_else(|| {
+                Error::local(format!("the environment variable {name} is not set"))
+                    .hint(format!("export {name} and run the same command again"))
+            })?,
+            SecretRef::File(path) => self.read(path).map_err(|error| {
+                Error::local(format!("the secret's file {path} can not be read: {error}"))
+                    .hint("the path is relative to the spec")
+            })?,
+            SecretRef::SecretsManager(id) => {
+                return Err(Error::local(format!("{id} can be read only with the credentials"))
+                    .hint("name an environment variable or a file"));
+            }
+        };
+        Ok(Secret::new(value))
+    }
+
     fn read(&self, path: &str) -> std::io::Result<String> {
         let text = std::fs::read_to_string(self.base.join(Path::new(path)))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -4,6 +4,7 @@
 //! take a kind's own [`Kind::read`] and say AWS's own word while they wait.
 
 use crate::kind::{Class, Cx, Error, Found, Kind, Result, Status, seconds};
+use std::future::Future;
 
 /// How often to look, and for how long, in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -77,4 +78,25 @@ pub(crate) async fn until_gone<K: Kind>(
         cx.pause(seconds(patience.every)).await?;
     }
     Ok(())
+}
+
+/// Looks for what AWS says is there already: a refusal may know of it before a read does.
+///
+/// # Errors
+/// Those of `look`.
+pub(crate) async fn until_seen<T, F, Sent>(cx: &Cx, look: F) -> Result<Option<T>>
+where
+    F: Fn() -> Sent,
+    Sent: Future<Output = Result<Option<T>>>,
+{
+    let started = cx.clock.now();
+    loop {
+        let found = look().await?;
+        let elapsed = cx.clock.now().duration_since(started).unwrap_or_default();
+        if found.is_some() || elapsed >= seconds(FRESH) {
+            return Ok(found);
+        }
+        cx.progress("not visible yet");
+        cx.pause(seconds(2)).await?;
+    }
 }

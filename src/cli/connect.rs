@@ -5,10 +5,10 @@ use super::exit::Exit;
 use super::failure::{Failure, Result};
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
+use crate::aws::secrets::SecretSources;
 use crate::clock::Clock;
 use crate::kind::Connectors;
 use crate::name::Region;
-use crate::aws::secrets::SecretSources;
 use std::path::{Path, PathBuf};
 
 /// How much faster the sandbox's time runs than the wall's: fifteen minutes in twenty seconds.
@@ -108,7 +108,7 @@ async fn sandboxed(
     } else {
         let cluster = open_cluster(&sandbox_path(Some(path)), clock)?;
         let service = crate::sandbox::kube::KubeService::new(cluster);
-        connectors.with(crate::kube::Cluster::in_process(::kube::Client::new(service, "default")))
+        connectors.with(crate::kube::Cluster::new(::kube::Client::new(service, "default")))
     };
     Ok(Connected { clock, clients, connectors })
 }
@@ -147,8 +147,10 @@ pub fn kube_path(path: &Path) -> PathBuf {
 /// When its state can not be read, or is damaged.
 #[cfg(feature = "sandbox")]
 pub fn open_cluster(path: &Path, clock: Clock) -> Result<crate::sandbox::kube::KubeSandbox> {
-    crate::sandbox::kube::KubeSandbox::open(&kube_path(path), clock, clock.unix()).map_err(|error| {
-        let message = format!("opening the sandbox's cluster: {error}");
-        Failure::new(Exit::Failed, message, error.hint())
-    })
+    crate::sandbox::kube::KubeSandbox::open(&kube_path(path), clock, clock.unix()).map_err(
+        |error| {
+            let message = format!("opening the sandbox's cluster: {error}");
+            Failure::new(Exit::Failed, message, error.hint())
+        },
+    )
 }

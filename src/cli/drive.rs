@@ -147,12 +147,8 @@ pub async fn open_record(session: &mut Session, held: &Held) -> Result<S3Journal
         .await
         .map_err(doing)?;
     session.set_uid(Some(record.uid.clone()));
-    session.record = Some(Recorded {
-        record,
-        applied: journal.applied_now(),
-        intents: Vec::new(),
-        lock: None,
-    });
+    session.record =
+        Some(Recorded { record, applied: journal.applied_now(), intents: Vec::new(), lock: None });
     session.cx = session.cx.behind(held.fence());
     Ok(journal)
 }
@@ -208,11 +204,8 @@ async fn under_lock(
 
 /// What moved since the plan was shown.
 pub fn has_moved(moved: &[Moved]) -> Failure {
-    let lines: Vec<String> = moved
-        .iter()
-        .take(10)
-        .map(|moved| format!("{}: {}", moved.address, moved.why))
-        .collect();
+    let lines: Vec<String> =
+        moved.iter().take(10).map(|moved| format!("{}: {}", moved.address, moved.why)).collect();
     let more = moved.len().saturating_sub(10);
     let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
     Failure::new(

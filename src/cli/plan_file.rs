@@ -103,7 +103,9 @@ impl PlanFile {
             Some(other) => {
                 return Err(Failure::new(
                     Exit::Spec,
-                    format!("the plan file {shown} has the format {other:?}; this program reads {FORMAT:?}"),
+                    format!(
+                        "the plan file {shown} has the format {other:?}; this program reads {FORMAT:?}"
+                    ),
                     "use the program that made it, or make the plan again",
                 ));
             }

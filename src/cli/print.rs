@@ -102,7 +102,8 @@ pub fn failure(global: Option<&Global>, failure: &Failure) {
 
 /// `error: …` with its hint, as `screens` shows it.
 fn error_text(failure: &Failure, width: usize, color: bool) -> String {
-    let (red, bold, reset) = if color { ("\u{1b}[31;1m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
+    let (red, bold, reset) =
+        if color { ("\u{1b}[31;1m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
     let mut text = wrapped(&failure.message, width, 7);
     text = format!("{red}error:{reset} {}", text.trim_start());
     if let Some(hint) = &failure.hint {

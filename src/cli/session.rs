@@ -114,11 +114,11 @@ impl Session {
         let caller = facts::caller(&cx)
             .await
             .map_err(|error| Failure::doing("checking the credentials", error))?;
-        if let Some(account) = account.filter(|account| *account != caller.account) {
-            return Err(wrong_account(&account, &caller));
-        }
-        let deployment = Deployment { account: caller.account.clone(), ..deployment };
+        let account = account.unwrap_or_else(|| caller.account.clone());
+        let deployment = Deployment { account, ..deployment };
         let cx = cx.with_deployment(deployment.clone());
+        facts::check(&cx, &caller)
+            .map_err(|error| Failure::doing("checking the credentials", error))?;
         let whose = if bucket.is_some() { Bucket::Given } else { Bucket::Ours };
         let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
         let (record, zones) = futures::join!(
@@ -210,17 +210,6 @@ impl Session {
     }
 }
 
-fn wrong_account(wanted: &AccountId, caller: &facts::Caller) -> Failure {
-    Failure::new(
-        Exit::Credentials,
-        format!(
-            "the spec is for account {wanted}, and these credentials are for {}, {}",
-            caller.account, caller.arn
-        ),
-        "choose other credentials (--profile, --assume-role), or correct `account` in the spec",
-    )
-}
-
 /// The graph of a spec.
 ///
 /// # Errors
@@ -241,11 +230,7 @@ pub fn build(loaded: &Loaded, facts: &Facts) -> Result<Graph> {
 
 /// The zones to use: those of a plan file, those the spec names, those already in use, or the
 /// first that AWS offers, in this order.
-async fn zones_of(
-    cx: &Cx,
-    loaded: Option<&Loaded>,
-    facts: Option<&Facts>,
-) -> Result<Vec<String>> {
+async fn zones_of(cx: &Cx, loaded: Option<&Loaded>, facts: Option<&Facts>) -> Result<Vec<String>> {
     if let Some(facts) = facts {
         return Ok(facts.zones.clone());
     }
@@ -258,16 +243,14 @@ async fn zones_of(
         .map_err(|error| Failure::doing("reading the availability zones", error))?;
     let names: Vec<String> = offered.into_iter().map(|zone| zone.name).collect();
     match network.zones() {
-        Zones::Named(wanted) => {
-            match wanted.iter().find(|zone| !names.contains(zone)) {
-                None => Ok(wanted.to_vec()),
-                Some(zone) => Err(Failure::new(
-                    Exit::Spec,
-                    format!("network.azs: this account has no availability zone {zone}"),
-                    format!("it has {}", names.join(", ")),
-                )),
-            }
-        }
+        Zones::Named(wanted) => match wanted.iter().find(|zone| !names.contains(zone)) {
+            None => Ok(wanted.to_vec()),
+            Some(zone) => Err(Failure::new(
+                Exit::Spec,
+                format!("network.azs: this account has no availability zone {zone}"),
+                format!("it has {}", names.join(", ")),
+            )),
+        },
         Zones::Count(count) => {
             let mut zones = facts::zones_in_use(here)
                 .await
@@ -280,7 +263,10 @@ async fn zones_of(
             if zones.len() < usize::from(count) {
                 return Err(Failure::new(
                     Exit::Spec,
-                    format!("network.az_count: {count} zones are asked for, and {} are offered", names.len()),
+                    format!(
+                        "network.az_count: {count} zones are asked for, and {} are offered",
+                        names.len()
+                    ),
                     format!("this account has {}", names.join(", ")),
                 ));
             }

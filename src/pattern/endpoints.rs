@@ -19,9 +19,9 @@ pub(super) fn add(draft: &mut Draft<'_>, made: &Made<'_>, groups: &Groups) {
     for (service, wanted) in network.endpoints.iter() {
         let via = match wanted.kind {
             // Free, so every table has it, the public one too: it saves a public address's way.
-            EndpointType::Gateway => Via::Gateway {
-                route_tables: made.tables.iter().map(|table| table.id()).collect(),
-            },
+            EndpointType::Gateway => {
+                Via::Gateway { route_tables: made.tables.iter().map(|table| table.id()).collect() }
+            }
             EndpointType::Interface => Via::Interface {
                 subnets: subnets(made, wanted),
                 security_groups: group.iter().map(|group| group.id()).collect(),

@@ -10,9 +10,7 @@ use crate::aws::ec2::subnet::Subnet;
 use crate::aws::ec2::vpc::{DefaultSecurityGroup as ClosedOrLeft, Vpc};
 use crate::graph::Handle;
 use crate::spec::subnets::subnets;
-use crate::spec::types::network::{
-    DefaultSecurityGroup, Egress, NatMode, Network, TrafficType,
-};
+use crate::spec::types::network::{DefaultSecurityGroup, Egress, NatMode, Network, TrafficType};
 use crate::value::{Id, In, Need};
 use std::collections::BTreeMap;
 

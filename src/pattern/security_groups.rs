@@ -81,7 +81,8 @@ fn add_rule(
     };
     let (from, to) = rule.ports();
     let region = draft.region.clone();
-    let address = draft.here(&format!("network/security-group-rule/{group_name}/{way}/{rule_name}"));
+    let address =
+        draft.here(&format!("network/security-group-rule/{group_name}/{way}/{rule_name}"));
     draft.graph.add(
         &region,
         address,

@@ -111,6 +111,14 @@ pub(crate) fn allows(document: &Value, kind: &str, principal: &[&str], action: &
     })
 }
 
+/// Whether an `Allow` statement of an identity's policy covers `action` on some resource.
+pub(crate) fn grants(document: &Value, action: &str) -> bool {
+    statements(document).into_iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && strings(&statement["Action"]).iter().any(|pattern| covers(pattern, action))
+    })
+}
+
 /// Whether an action pattern (`kms:*`, `kms:Decrypt*`) covers an action. Actions have no case.
 fn covers(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());

@@ -166,11 +166,31 @@ impl Store {
         let regional =
             account.regions.entry(scope.region.clone()).or_insert_with(|| Regional::new(scope));
         regional.ec2.settle(now);
+        for name in self.deliveries(scope, now) {
+            self.regional_mut(scope).logs.write_from_service(&name, scope, now);
+        }
     }
 
     /// Whether [`Store::settle`] would change anything.
     pub(crate) fn is_due(&self, scope: &Scope, now: Millis) -> bool {
         self.regional(scope).is_none_or(|regional| regional.ec2.is_due(now))
+            || !self.deliveries(scope, now).is_empty()
+    }
+
+    /// The log groups that flow logs write to although they are not there, and so make again. A
+    /// flow log writes when its aggregation interval is over, as long as its role may make groups.
+    fn deliveries(&self, scope: &Scope, now: Millis) -> Vec<String> {
+        let Some(regional) = self.regional(scope) else { return Vec::new() };
+        let due = regional.ec2.flow_logs.values().filter_map(|log| {
+            let (name, role) = (log.log_group.as_deref()?, log.role.as_deref()?);
+            let since = regional.logs.deleted(name).unwrap_or_default().max(log.created);
+            let interval = u64::try_from(log.aggregation).unwrap_or(600);
+            let due = !regional.logs.has(name)
+                && since.plus(Duration::from_secs(interval)) <= now
+                && self.iam(scope).role_may(role, "logs:CreateLogGroup");
+            due.then(|| name.to_owned())
+        });
+        due.collect()
     }
 
     /// What the account of `scope` has in its region.

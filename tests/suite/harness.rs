@@ -7,8 +7,8 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use coderctl::aws::Clients;
 use coderctl::clock::Clock;
 use coderctl::kind::{
-    Cause, Change, Connectors, Cx, Deployment, Effect, Found, Kind, Listed, Ownership, Resolve,
-    Seen, StepCx, Tags, changes,
+    Cause, Change, Connectors, Cx, Deployment, Effect, Found, Kind, Listed, Nature, Ownership,
+    Resolve, Seen, StepCx, Tags, changes,
 };
 use coderctl::name::{AccountId, Address, DeploymentName, Partition, PhysicalId, Uid};
 use coderctl::sandbox::{Sandbox, SandboxHttp};
@@ -185,6 +185,15 @@ impl World {
         let named: BTreeSet<&str> = K::NATURE.actions.iter().copied().collect();
         for operation in self.clients.counts().by_operation().keys() {
             assert!(named.contains(operation.as_str()), "{} calls {operation}", K::NAME);
+        }
+    }
+
+    /// The same for a test in which several kinds called.
+    pub(crate) fn assert_actions_of(&self, natures: &[Nature]) {
+        let named: BTreeSet<&str> =
+            natures.iter().flat_map(|nature| nature.actions.iter().copied()).collect();
+        for operation in self.clients.counts().by_operation().keys() {
+            assert!(named.contains(operation.as_str()), "nothing declares {operation}");
         }
     }
 

@@ -519,6 +519,35 @@ async fn a_route_table_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_route_is_set_although_it_came_or_went_since_it_was_read() {
+    let world = World::new();
+    let theirs = Theirs::of(&world);
+    let vpc = theirs.vpc("10.0.0.0/16").await;
+    let igw = theirs.gateway(&vpc).await;
+    let bare = RouteTable { vpc: id(&vpc), routes: BTreeMap::new(), subnets: vec![] };
+    let without = world.make("network/route_table/public", &bare).await;
+    let desired = RouteTable {
+        routes: BTreeMap::from([("0.0.0.0/0".to_owned(), Target::Gateway(id(&igw)))]),
+        ..bare
+    };
+    let cx = world.step("network/route_table/public");
+    let differs = changes(&desired, &without.live, &Known::default());
+    let with = world.mend(&cx, &desired, &without).await;
+
+    // It is there, and was not when it was read.
+    desired.update(&cx, &without, &differs).await.unwrap();
+    let now = RouteTable::read(&cx, &with).await.unwrap().unwrap();
+    assert_eq!(now.live.routes["0.0.0.0/0"], igw);
+
+    // It is not there, and was when it was read.
+    let delete = theirs.ec2.delete_route().route_table_id(with.id.as_str());
+    delete.destination_cidr_block("0.0.0.0/0").send().await.unwrap();
+    desired.update(&cx, &with, &differs).await.unwrap();
+    let now = RouteTable::read(&cx, &with).await.unwrap().unwrap();
+    assert_eq!(now.live.routes["0.0.0.0/0"], igw);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_routes_of_a_gateway_endpoint_are_passed_over() {
     let world = World::new();
     let theirs = Theirs::of(&world);
@@ -786,6 +815,8 @@ async fn a_whole_network_comes_up_and_goes_while_aws_lags_and_throttles() {
     };
     let table = made(&world, "network/table", &desired).await;
     assert_eq!(table.live.routes.len(), 2);
+    // The association whose answer was lost was recognised, not made again.
+    assert_eq!(world.count("ec2:ReplaceRouteTableAssociation"), 0);
 
     RouteTable::delete(&world.step("network/table"), &table).await.unwrap();
     NatGateway::delete(&world.step("network/nat/a"), &nat).await.unwrap();
@@ -808,7 +839,7 @@ async fn a_whole_network_comes_up_and_goes_while_aws_lags_and_throttles() {
 }
 
 /// [`World::make`] where reads lag behind: what was set is looked at a moment later.
-async fn made<K: Kind>(world: &World, address: &str, desired: &K) -> Found<K> {
+pub(crate) async fn made<K: Kind>(world: &World, address: &str, desired: &K) -> Found<K> {
     let cx = world.step(address);
     let found = desired.create(&cx).await.unwrap();
     let found = K::settle(&cx, found).await.unwrap();

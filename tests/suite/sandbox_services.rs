@@ -662,3 +662,66 @@ async fn all_services_survive_in_the_state_file() {
     let secrets = aws_sdk_secretsmanager::Client::new(&config);
     secrets.get_secret_value().secret_id("s").send().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn flow_logs_wait_for_their_role_and_make_their_group_again() {
+    let sandbox = sandbox();
+    let config = here(&sandbox);
+    let iam = aws_sdk_iam::Client::new(&config);
+    let ec2 = aws_sdk_ec2::Client::new(&config);
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+    let role = iam
+        .create_role()
+        .role_name("flow")
+        .assume_role_policy_document(TRUST)
+        .send()
+        .await
+        .unwrap()
+        .role
+        .unwrap();
+    iam.put_role_policy()
+        .role_name("flow")
+        .policy_name("write")
+        .policy_document(POLICY)
+        .send()
+        .await
+        .unwrap();
+    let vpcs = ec2.describe_vpcs().send().await.unwrap();
+    let vpc = vpcs.vpcs()[0].vpc_id().unwrap();
+    logs.create_log_group().log_group_name("/flow").send().await.unwrap();
+    let create = || {
+        ec2.create_flow_logs()
+            .resource_ids(vpc)
+            .resource_type(aws_sdk_ec2::types::FlowLogsResourceType::Vpc)
+            .traffic_type(aws_sdk_ec2::types::TrafficType::All)
+            .log_group_name("/flow")
+            .deliver_logs_permission_arn(&role.arn)
+            .max_aggregation_interval(60)
+            .send()
+    };
+    let early = create().await.unwrap();
+    let why = early.unsuccessful()[0].error().unwrap().message().unwrap();
+    assert!(why.contains("Unable to assume given IAM role"), "{why}");
+    sandbox.clock().sleep(Duration::from_secs(10)).await;
+    let made = create().await.unwrap();
+    assert_eq!((made.flow_log_ids().len(), made.unsuccessful().len()), (1, 0));
+
+    let groups = async || {
+        let listed = logs.describe_log_groups().send().await.unwrap();
+        listed
+            .log_groups()
+            .iter()
+            .filter_map(|g| g.log_group_name().map(str::to_owned))
+            .collect::<Vec<String>>()
+    };
+    sandbox.clock().sleep(Duration::from_secs(3600)).await;
+    logs.delete_log_group().log_group_name("/flow").send().await.unwrap();
+    assert_eq!(groups().await, Vec::<String>::new());
+    sandbox.clock().sleep(Duration::from_secs(60)).await;
+    assert_eq!(groups().await, ["/flow".to_owned()], "something still writes to it");
+
+    ec2.delete_flow_logs().flow_log_ids(&made.flow_log_ids()[0]).send().await.unwrap();
+    logs.delete_log_group().log_group_name("/flow").send().await.unwrap();
+    sandbox.clock().sleep(Duration::from_secs(3600)).await;
+    assert_eq!(groups().await, Vec::<String>::new());
+}

@@ -10,7 +10,7 @@ use super::{Ec2, Reading, filter, fresh, from_ec2, ours, retag, tag_on_create, t
 use crate::aws::call::{Passing, Repeat, call, pages, safe};
 use crate::aws::iam::role::Role;
 use crate::aws::logs::log_group::LogGroup;
-use crate::aws::settle::{Patience, until_gone, until_ready};
+use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
 use crate::aws::tags::made_before;
 use crate::graph::Handle;
 use crate::kind::{
@@ -287,7 +287,8 @@ impl FlowLog {
             filter("log-group-name", [log_group.as_str()]),
             filter("traffic-type", [self.traffic.as_str()]),
         ];
-        let there = flow_logs(cx, &filters).await?.pop().ok_or(error)?;
+        let look = || async { Ok(flow_logs(cx, &filters).await?.pop()) };
+        let there = until_seen(cx, look).await?.ok_or(error)?;
         let reading = reading(&there)?;
         let owner = made_before(cx, Self::TITLE, &reading.id, &reading.tags)?;
         Ok(reading.owned(&owner))

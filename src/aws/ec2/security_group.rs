@@ -12,7 +12,7 @@
 use super::vpc::Vpc;
 use super::{Ec2, Reading, blockers, filter, fresh, from_ec2, ours, retag, tag_on_create, told};
 use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
-use crate::aws::settle::{Patience, until_ready};
+use crate::aws::settle::{Patience, until_ready, until_seen};
 use crate::aws::tags::{foreign, made_before, touches};
 use crate::graph::Handle;
 use crate::kind::{
@@ -158,27 +158,17 @@ impl Kind for SecurityGroup {
         .await;
         let id = match made {
             Err(error) if error.class == Class::Exists => {
-                return made_already(cx, &vpc, &name, error).await;
+                let found = made_already(cx, &vpc, &name, error).await?;
+                if let Some(rule) = &found.live.default_egress
+                    && let Err(error) = revoke(cx, found.id.as_str(), rule).await
+                {
+                    tracing::warn!(group = %found.id, %error, "{STAYS}");
+                }
+                return Ok(found);
             }
             made => told(made?.group_id(), "id of a security group")?.to_owned(),
         };
-        // By what it allows, since its id is not known yet. When that fails the group is there
-        // all the same, and what is left shows as `default_egress`.
-        let everything = IpPermission::builder()
-            .ip_protocol("-1")
-            .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
-            .build();
-        let fresh_group = [fresh("InvalidGroup.NotFound")];
-        let revoked = gone_is_fine(
-            call(cx, "ec2:RevokeSecurityGroupEgress", Repeat::Safe, &fresh_group, || {
-                let request = ec2.0.revoke_security_group_egress().group_id(&id);
-                request.ip_permissions(everything.clone()).send()
-            })
-            .await,
-        );
-        if let Err(error) = revoked {
-            tracing::warn!(group = id, %error, "the default egress rule could not be revoked");
-        }
+        revoke_default_egress(cx, &id).await;
         let live = Live {
             id: Id::new(&id),
             vpc: vpc.clone(),
@@ -196,18 +186,11 @@ impl Kind for SecurityGroup {
     }
 
     async fn update(&self, cx: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
-        let ec2 = cx.api::<Ec2>()?;
         let id = found.live.id.as_str();
         if let Some(rule) = &found.live.default_egress
             && touches(changes, "default_egress")
         {
-            gone_is_fine(
-                safe(cx, "ec2:RevokeSecurityGroupEgress", || {
-                    let request = ec2.0.revoke_security_group_egress().group_id(id);
-                    request.security_group_rule_ids(rule).send()
-                })
-                .await,
-            )?;
+            revoke(cx, id, rule).await?;
         }
         retag(cx, id, changes).await
     }
@@ -263,6 +246,43 @@ fn without_generation(name: &str, live: &str) -> String {
     }
 }
 
+const STAYS: &str = "the default egress rule could not be revoked yet";
+
+/// Takes one egress rule away.
+async fn revoke(cx: &Cx, group: &str, rule: &str) -> Result<()> {
+    let ec2 = cx.api::<Ec2>()?;
+    gone_is_fine(
+        safe(cx, "ec2:RevokeSecurityGroupEgress", || {
+            let request = ec2.0.revoke_security_group_egress().group_id(group);
+            request.security_group_rule_ids(rule).send()
+        })
+        .await,
+    )?;
+    Ok(())
+}
+
+/// Takes away the rule that AWS gives a new group; by what it allows, since its id is not known
+/// yet. When that fails the group is there all the same, and what is left shows as
+/// `default_egress`, so that the failure is told when it is tried again.
+async fn revoke_default_egress(cx: &Cx, group: &str) {
+    let Ok(ec2) = cx.api::<Ec2>() else { return };
+    let everything = IpPermission::builder()
+        .ip_protocol("-1")
+        .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
+        .build();
+    let fresh = [fresh("InvalidGroup.NotFound")];
+    let revoked = gone_is_fine(
+        call(cx, "ec2:RevokeSecurityGroupEgress", Repeat::Safe, &fresh, || {
+            let request = ec2.0.revoke_security_group_egress().group_id(group);
+            request.ip_permissions(everything.clone()).send()
+        })
+        .await,
+    );
+    if let Err(error) = revoked {
+        tracing::warn!(group, %error, "{STAYS}");
+    }
+}
+
 /// The group that has the name already, if an earlier attempt of this step made it.
 async fn made_already(
     cx: &Cx,
@@ -271,7 +291,8 @@ async fn made_already(
     error: Error,
 ) -> Result<Found<SecurityGroup>> {
     let filters = [filter("vpc-id", [vpc.as_str()]), filter("group-name", [name])];
-    let reading = readings(cx, &groups(cx, &filters).await?).await?.pop().ok_or(error)?;
+    let look = || async { Ok(readings(cx, &groups(cx, &filters).await?).await?.pop()) };
+    let reading = until_seen(cx, look).await?.ok_or(error)?;
     let owner = made_before(cx, SecurityGroup::TITLE, &reading.id, &reading.tags)?;
     Ok(reading.owned(&owner))
 }

@@ -13,7 +13,7 @@ pub use traffic::{Direction, Peer, Traffic};
 use super::security_group::{SecurityGroup, is_default_egress};
 use super::{Ec2, Reading, filter, fresh, from_ec2, ours, retag, tag_on_create, told};
 use crate::aws::call::{Repeat, call, gone_is_fine, pages};
-use crate::aws::settle::{Patience, until_ready};
+use crate::aws::settle::{Patience, until_ready, until_seen};
 use crate::aws::tags::{made_before, touches};
 use crate::kind::{
     Change, Class, CreateIs, Cx, Diff, Effect, Error, Found, Kind, Listed, Nature, Ownership,
@@ -237,15 +237,19 @@ impl SecurityGroupRule {
         error: Error,
     ) -> Result<Found<Self>> {
         let traffic = self.traffic.canonical();
-        let mut equal = None;
-        for rule in rules(cx, filter("group-id", [group.as_str()])).await? {
-            let reading = reading(&rule)?;
-            let live = &reading.live;
-            if live.direction == self.direction && live.traffic == traffic && live.peer == peer {
-                equal = Some((is_default_egress(&rule), reading));
+        let look = || async {
+            let mut equal = None;
+            for rule in rules(cx, filter("group-id", [group.as_str()])).await? {
+                let reading = reading(&rule)?;
+                let live = &reading.live;
+                if live.direction == self.direction && live.traffic == traffic && live.peer == peer
+                {
+                    equal = Some((is_default_egress(&rule), reading));
+                }
             }
-        }
-        let (is_default, reading) = equal.ok_or(error)?;
+            Ok(equal)
+        };
+        let (is_default, reading) = until_seen(cx, look).await?.ok_or(error)?;
         if is_default {
             let set = |(key, value): (String, String)| Change {
                 field: format!("tags.{key}"),

@@ -16,6 +16,7 @@ mod policies;
 use super::Iam;
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::policy::{Document, same};
+use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before, tag_changes, touches};
 use crate::graph::Handle;
 use crate::kind::{
@@ -259,7 +260,8 @@ impl Kind for Role {
         .await;
         let made = match made {
             Err(error) if error.class == Class::Exists => {
-                let basics = policies::basics(cx, &self.name).await?.ok_or(error)?;
+                let look = || policies::basics(cx, &self.name);
+                let basics = until_seen(cx, look).await?.ok_or(error)?;
                 let owner = made_before(cx, Self::TITLE, &basics.name, &basics.tags)?;
                 let id = PhysicalId::new(basics.name.as_str());
                 return Self::find_foreign(cx, &id, &owner)

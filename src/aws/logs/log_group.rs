@@ -14,6 +14,7 @@
 use super::Logs;
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::ec2::flow_log::FlowLog;
+use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before, tag_changes, touches};
 use crate::graph::Handle;
 use crate::kind::{
@@ -208,7 +209,8 @@ impl Kind for LogGroup {
         .await;
         match made {
             Err(error) if error.class == Class::Exists => {
-                let there = read_one(cx, &self.name).await?.ok_or(error)?;
+                let look = || read_one(cx, &self.name);
+                let there = until_seen(cx, look).await?.ok_or(error)?;
                 let (live, tags) = there;
                 let owner = made_before(cx, Self::TITLE, &self.name, &tags)?;
                 return Ok(whole(live, tags, owner));

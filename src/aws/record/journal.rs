@@ -120,7 +120,7 @@ impl S3Journal {
         held: &super::Held,
         regions: &BTreeSet<Region>,
     ) -> Result<S3Journal> {
-        let store = Store::new(cx, bucket).unstoppable();
+        let store = Store::new(cx, bucket);
         let holder = held.holder();
         let head = Head { holder: holder.id, run: holder.run };
         let (intents, etag) = claim(&store, &head).await?;
@@ -136,7 +136,7 @@ impl S3Journal {
         let applied = read_applied(&store, applied.as_ref())?;
         let state = State { intents, applied, ..State::default() };
         Ok(S3Journal {
-            store,
+            store: store.unstoppable(),
             cancel: cx.cancel.clone(),
             head,
             state: Mutex::new(state),

@@ -138,9 +138,8 @@ impl Lock {
     /// Whatever S3 says.
     pub async fn acquire(cx: &Cx, bucket: &str, holder: Holder) -> Result<Acquired> {
         const TRIES: usize = 5;
-        // A lock that is taken while the user interrupts is released again; one whose answer is
-        // not awaited is left behind.
-        let store = Store::new(cx, bucket).unstoppable();
+        // The user can interrupt this. A lock that was taken without our hearing of it runs out.
+        let store = Store::new(cx, bucket);
         let id = uuid::Uuid::new_v4().to_string();
         let holder = Holder { id, since: cx.clock.timestamp(), ..holder };
         let mut lease = Lease { holder, ttl: TTL.as_secs(), beat: 0 };
@@ -149,7 +148,9 @@ impl Lock {
             lease.beat += 1;
             let sent = cx.clock.now();
             match store.put(NAME, &lease.bytes()?, condition).await? {
-                Put::Done(etag) => return Ok(Acquired::Held(Held::new(store, lease, etag, sent))),
+                Put::Done(etag) => {
+                    return Ok(Acquired::Held(Held::new(store.unstoppable(), lease, etag, sent)));
+                }
                 // Released between the two calls.
                 Put::Refused(None) => condition = Condition::Absent,
                 Put::Refused(Some(stored)) => {

@@ -39,6 +39,31 @@ const INTENTS: &str = "intents.jsonl";
 /// The version of this program, as the record keeps it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The IAM actions that reading the record needs, for the policy of a planner. Without
+/// `s3:ListBucket`, S3 answers "denied" where an object does not exist.
+pub const READ_ACTIONS: &[&str] = &["s3:GetObject", "s3:ListBucket"];
+
+/// The IAM actions that keeping the record and the lock needs besides.
+pub const WRITE_ACTIONS: &[&str] = &[
+    "s3:CreateBucket",
+    "s3:DeleteObject",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketTagging",
+    "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObject",
+];
+
 /// What identifies a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -92,26 +117,20 @@ impl Record {
         Ok(Some(Loaded { record, applied: read_applied(&store, applied.as_ref())?, intents, lock }))
     }
 
-    /// Reads the record, or makes the bucket and the record if there is none: the first thing that
-    /// an apply does. `live` is the uid on resources that were found, which a lost record is made
-    /// again with. Answers, besides, what is worth knowing of a bucket that is the user's own.
+    /// Reads the record, or makes it if there is none: the first thing that an apply does once
+    /// it has the bucket ([`ensure`]) and the lock. `live` is the uid on resources that were
+    /// found, which a lost record is made again with.
     ///
     /// Two first applies at once get the same record.
     ///
     /// # Errors
-    /// As [`Record::load`] and [`ensure`].
-    pub async fn begin(
-        cx: &Cx,
-        bucket: &str,
-        whose: Bucket,
-        live: Option<&Uid>,
-    ) -> Result<(Record, Vec<String>)> {
-        let notes = ensure(cx, bucket, whose).await?;
+    /// As [`Record::load`].
+    pub async fn begin(cx: &Cx, bucket: &str, live: Option<&Uid>) -> Result<Record> {
         let store = Store::new(cx, bucket);
         if let Some(stored) = store.get(RECORD).await? {
             let record = read_record(&store, &stored)?;
             record.admits(cx)?;
-            return Ok((record, notes));
+            return Ok(record);
         }
         let deployment = &cx.deployment;
         let uid = live.cloned().unwrap_or_else(|| Uid::new(uuid::Uuid::new_v4().to_string()));
@@ -125,11 +144,11 @@ impl Record {
             created: cx.clock.timestamp(),
         };
         match store.put(RECORD, &json(&record)?, Condition::Absent).await? {
-            Put::Done(_) => Ok((record, notes)),
+            Put::Done(_) => Ok(record),
             Put::Refused(Some(stored)) => {
                 let record = read_record(&store, &stored)?;
                 record.admits(cx)?;
-                Ok((record, notes))
+                Ok(record)
             }
             Put::Refused(None) => {
                 Err(Error::of(Class::Unavailable, "the record was made and removed by somebody")

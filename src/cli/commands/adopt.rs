@@ -23,10 +23,7 @@ pub(super) async fn run(global: &Global, args: &AdoptArgs) -> Result<Exit> {
         .filter(|address| session.graph.find(address).is_some())
         .ok_or_else(|| unknown(&session, &args.address))?;
     let Planned { snapshot, .. } = session.plan(&Options::default()).await;
-    let node = session
-        .graph
-        .find(&address)
-        .ok_or_else(|| unknown(&session, &args.address))?;
+    let node = session.graph.find(&address).ok_or_else(|| unknown(&session, &args.address))?;
     let wanted = session.graph.node(node);
     let kind = wanted.desired.kind();
     if let Some(live) = snapshot.at(kind.name(), &address).first() {
@@ -66,14 +63,9 @@ pub(super) async fn run(global: &Global, args: &AdoptArgs) -> Result<Exit> {
 }
 
 fn unknown(session: &Session, address: &str) -> Failure {
-    let near = session
-        .graph
-        .nodes
-        .iter()
-        .map(|node| node.address.as_str())
-        .max_by(|a, b| {
-            strsim::jaro_winkler(a, address).total_cmp(&strsim::jaro_winkler(b, address))
-        });
+    let near = session.graph.nodes.iter().map(|node| node.address.as_str()).max_by(|a, b| {
+        strsim::jaro_winkler(a, address).total_cmp(&strsim::jaro_winkler(b, address))
+    });
     let hint = match near {
         Some(near) => format!("did you mean {near}? `coderctl plan` lists them"),
         None => "the spec asks for nothing".to_owned(),

@@ -134,11 +134,7 @@ pub(super) async fn go(
         carry_out(session, plan, options, &Caller::from_env(), |_, plan| progress.sink(plan)).await;
     progress.finish();
     let carried = carried?;
-    let outputs = if options.destroy {
-        Vec::new()
-    } else {
-        super::outputs::known(session)
-    };
+    let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
     view::summary(global, session, &carried, &outputs);
     Ok(exit_of(&carried.outcome))
 }

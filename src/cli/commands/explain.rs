@@ -77,7 +77,11 @@ fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
     }
     for change in item.changes.iter().chain(&item.drift) {
         let to = change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show);
-        lines.push(format!("  differs    {} {} → {to}", change.field, crate::kind::show(&change.from)));
+        lines.push(format!(
+            "  differs    {} {} → {to}",
+            change.field,
+            crate::kind::show(&change.from)
+        ));
     }
     if let Some(path) = &item.spec_path {
         let origin = session.loaded.as_ref().and_then(|loaded| loaded.origin(path));
@@ -96,7 +100,10 @@ fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
             .nodes
             .iter()
             .filter(|other| {
-                other.edges().iter().any(|edge| session.graph.node(edge.node).address == item.address)
+                other
+                    .edges()
+                    .iter()
+                    .any(|edge| session.graph.node(edge.node).address == item.address)
             })
             .map(|other| other.address.to_string())
             .collect();

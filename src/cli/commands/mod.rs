@@ -77,13 +77,13 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
             session_name: "coderctl".to_owned(),
         }),
         (None, Some(assume)) => {
-            let external_id = match &assume.external_id {
-                None => None,
-                Some(reference) => Some(
-                    local_secret(global, reference)
-                        .map_err(|error| Failure::doing("reading assume_role.external_id", error))?,
-                ),
-            };
+            let external_id =
+                match &assume.external_id {
+                    None => None,
+                    Some(reference) => Some(local_secret(global, reference).map_err(|error| {
+                        Failure::doing("reading assume_role.external_id", error)
+                    })?),
+                };
             Some(AssumeRole {
                 role_arn: assume.role_arn.clone(),
                 external_id,
@@ -92,7 +92,9 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
         }
         (None, None) => None,
     };
-    let connected = connect(global, &spec_folder(global), &spec.home_region, spec.use_fips, assume_role).await?;
+    let connected =
+        connect(global, &spec_folder(global), &spec.home_region, spec.use_fips, assume_role)
+            .await?;
     let target = Target::of(&loaded);
     let session = Session::open(connected, Some(loaded), target, facts).await?;
     interruptible(&session);

@@ -70,9 +70,10 @@ pub(super) fn obstacle(session: &Session, plan: &Plan) -> Option<Failure> {
                 "the plan is incomplete: {} can not be read in {}: {}",
                 unread.kind, unread.region, unread.why
             ),
-            unread.hint.clone().unwrap_or_else(|| {
-                "make it readable and run the same command again".to_owned()
-            }),
+            unread
+                .hint
+                .clone()
+                .unwrap_or_else(|| "make it readable and run the same command again".to_owned()),
         ));
     }
     crate::cli::drive::refused(plan)

@@ -166,10 +166,13 @@ fn make(cx: &mut Cx<'_>, params: &Params) -> Result<Value, Failure> {
     Ok(json!({ "flowLogIdSet": made, "unsuccessful": unsuccessful }))
 }
 
-/// Why the flow-logs service can't take on the role, if it can't. Without IAM in the sandbox, it
-/// always can.
-fn role_refusal(_cx: &Cx<'_>, _role: Option<&str>) -> Option<String> {
-    None
+/// Why the flow-logs service can't take on the role, if it can't: it is not there, does not trust
+/// the service, or is too new for the news of it to have spread.
+fn role_refusal(cx: &Cx<'_>, role: Option<&str>) -> Option<String> {
+    let role = role?;
+    let iam = cx.store.iam(cx.scope);
+    let assumable = iam.role_is_assumable(role, "vpc-flow-logs.amazonaws.com", cx.now);
+    (!assumable).then(|| format!("Unable to assume given IAM role: {role}"))
 }
 
 fn check(

@@ -71,6 +71,18 @@ impl Iam {
         })
     }
 
+    /// Whether an inline policy of the role with this ARN lets it do `action` on something.
+    /// Resources, conditions, denials and boundaries are not weighed.
+    pub(crate) fn role_may(&self, arn: &str, action: &str) -> bool {
+        let role = self.roles.values().find(|role| role.arn == arn);
+        role.is_some_and(|role| {
+            role.inline.values().any(|text| {
+                let document: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+                policy::grants(&document, action)
+            })
+        })
+    }
+
     /// The first role among the principals of `document` that this account does not have. A
     /// deleted role's ARN in a policy is refused the same way.
     pub(crate) fn unknown_principal<'a>(

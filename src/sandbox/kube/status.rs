@@ -9,7 +9,7 @@ pub(super) struct Refusal {
     pub(super) code: u16,
     pub(super) reason: String,
     message: String,
-    details: Option<Value>,
+    details: Option<Box<Value>>,
 }
 
 /// The answer of a verb: what to send, or why not.
@@ -53,7 +53,12 @@ impl Refusal {
     }
 
     fn about(code: u16, reason: &str, named: Named<'_>, message: String) -> Self {
-        Refusal { code, reason: reason.to_owned(), message, details: Some(named.details()) }
+        Refusal {
+            code,
+            reason: reason.to_owned(),
+            message,
+            details: Some(Box::new(named.details())),
+        }
     }
 
     /// 404: the object is not there.
@@ -90,7 +95,7 @@ impl Refusal {
                 json!({"reason": "FieldManagerConflict", "message": message, "field": field})
             })
             .collect();
-        let details = Some(json!({ "causes": causes }));
+        let details = Some(Box::new(json!({ "causes": causes })));
         Refusal { code: 409, reason: "Conflict".to_owned(), message, details }
     }
 
@@ -129,7 +134,7 @@ impl Refusal {
             code: 422,
             reason: "Invalid".to_owned(),
             message: format!("{object} is invalid: {field}: {why}"),
-            details: Some(details),
+            details: Some(Box::new(details)),
         }
     }
 
@@ -155,7 +160,7 @@ impl Refusal {
             "TooManyRequests",
             "the server has received too many requests and has asked us to try again later",
         );
-        refusal.details = Some(json!({"retryAfterSeconds": 1}));
+        refusal.details = Some(Box::new(json!({"retryAfterSeconds": 1})));
         refusal
     }
 
@@ -171,7 +176,7 @@ impl Refusal {
             "code": self.code,
         });
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = Value::clone(details);
         }
         status
     }

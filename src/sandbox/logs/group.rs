@@ -30,7 +30,9 @@ pub(super) fn create(cx: &mut Cx<'_>, params: &Params) -> Answer {
         group.class = class.to_owned();
     }
     group.protected = params.flag("deletionProtectionEnabled").unwrap_or(false);
-    of_mut(cx).groups.insert(name.to_owned(), group);
+    let logs = of_mut(cx);
+    logs.deleted.remove(name);
+    logs.groups.insert(name.to_owned(), group);
     Ok(json!({}).into())
 }
 
@@ -97,7 +99,10 @@ pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
         let message = "The log group has deletion protection enabled.";
         return Err(Failure::new("ValidationException", message));
     }
-    of_mut(cx).groups.remove(name);
+    let now = cx.now;
+    let logs = of_mut(cx);
+    logs.groups.remove(name);
+    logs.deleted.insert(name.to_owned(), now);
     Ok(json!({}).into())
 }
 

@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// One region's log groups, by name.
+/// One region's log groups.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Logs {
+    /// By name.
     #[serde(default)]
     pub(super) groups: BTreeMap<String, Group>,
+    /// When groups were deleted that are not there again.
+    #[serde(default)]
+    pub(super) deleted: BTreeMap<String, Millis>,
 }
 
 /// A log group.
@@ -78,9 +82,15 @@ impl Logs {
         self.groups.contains_key(name)
     }
 
+    /// When the group of this name was deleted, if it was and is not there again.
+    pub(crate) fn deleted(&self, name: &str) -> Option<Millis> {
+        self.deleted.get(name).copied()
+    }
+
     /// Makes the group `name` again, bare, as a service does that still delivers to a group which
     /// was deleted under it. Does nothing if the group is there.
     pub(crate) fn write_from_service(&mut self, name: &str, scope: &Scope, now: Millis) {
+        self.deleted.remove(name);
         self.groups.entry(name.to_owned()).or_insert_with(|| Group::plain(name, scope, now));
     }
 

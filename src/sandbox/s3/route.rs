@@ -185,13 +185,13 @@ fn operation(
             Method::HEAD => Ok("HeadObject"),
             Method::PUT => Ok("PutObject"),
             Method::DELETE => Ok("DeleteObject"),
-            _ => Err(not_modelled(&format!("{method} of an object"))),
+            _ => Err(not_allowed()),
         };
     }
     if !bucket {
         return match *method {
             Method::GET => Ok("ListBuckets"),
-            _ => Err(not_modelled(&format!("{method} of the service"))),
+            _ => Err(not_allowed()),
         };
     }
     if *method == Method::POST && has("delete") {
@@ -218,6 +218,11 @@ fn operation(
         Method::DELETE if query.keys().all(|name| name == "x-id") => Ok("DeleteBucket"),
         _ => Err(not_modelled(&format!("{method} of a bucket with this query"))),
     }
+}
+
+fn not_allowed() -> Failure {
+    let message = "The specified method is not allowed against this resource.";
+    Failure::new("MethodNotAllowed", message).with_status(405)
 }
 
 fn not_modelled(what: &str) -> Failure {

@@ -3,6 +3,7 @@
 use super::{Key, Live, TAG_DELETION_WINDOW, lookup};
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, safe};
 use crate::aws::kms::Kms;
+use crate::aws::settle::until_seen;
 use crate::aws::tags::tag_changes;
 use crate::kind::{Change, Class, Cx, Error, Found, Ownership, Result, Status, Tags};
 use aws_sdk_kms::types::Tag;
@@ -48,13 +49,16 @@ pub(super) async fn name(cx: &Cx, found: &Found<Key>, alias: &str) -> Result<()>
 /// Points an alias that names another key to this one, if that key was at the same address: it
 /// is being replaced, or on its way out.
 async fn take_over(cx: &Cx, found: &Found<Key>, alias: &str, error: Error) -> Result<()> {
-    let aliases = lookup::aliases(cx).await?;
-    let Some(other) = aliases.get(alias) else { return Err(error) };
+    let look = || async {
+        let aliases = lookup::aliases(cx).await?;
+        Ok(aliases.get(alias).cloned().map(|key| (key, aliases)))
+    };
+    let Some((other, aliases)) = until_seen(cx, look).await? else { return Err(error) };
     let id = found.live.id.as_str();
     if other == id {
         return Ok(());
     }
-    let theirs = lookup::whole(cx, other, &aliases).await?.map(|reading| reading.tags);
+    let theirs = lookup::whole(cx, &other, &aliases).await?.map(|reading| reading.tags);
     let owner = theirs.as_ref().and_then(|tags| Ownership::from_tags(tags).ok());
     if owner
         .is_none_or(|owner| owner.address != found.owner.address || owner.uid != found.owner.uid)

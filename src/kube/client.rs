@@ -1,0 +1,343 @@
+//! The one place where a call to a cluster is made, guarded, retried and judged.
+//!
+//! Every call that is made here may be repeated: reads, deletes of one uid, and server-side apply,
+//! which sets a state.
+
+use crate::kind::{Api, Class, Cx, Error, Result};
+use http::{Method, Request};
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::Status;
+use serde_json::Value;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The field manager that owns what coderctl applies.
+pub const MANAGER: &str = "coderctl";
+
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// How long a cluster that throttles or fails is asked again.
+const UNAVAILABLE_FOR: Duration = Duration::from_secs(60);
+/// How long a cluster that can not be reached is asked again.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(15);
+/// How long one that takes calls and does not answer them is asked again: twice in all.
+const SILENT_FOR: Duration = Duration::from_secs(45);
+const FIRST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A connection to a cluster; a connector of [`Cx`].
+#[derive(Clone)]
+pub struct Cluster {
+    client: kube::Client,
+    planning: Arc<AtomicBool>,
+}
+
+/// A connector of [`Cx`] that says: an earlier apply made objects in a cluster. Without a
+/// [`Cluster`] beside it, objects are then unreadable, even if the spec wants none any more.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterExpected;
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cluster")
+    }
+}
+
+impl Cluster {
+    /// A connection as a kubeconfig file describes it, in `context` or its current one.
+    ///
+    /// # Errors
+    /// When the file can not be read or does not describe a cluster.
+    pub async fn from_kubeconfig(path: &Path, context: Option<&str>) -> Result<Cluster> {
+        let bad = |why: String| {
+            Error::local(format!("the kubeconfig {} can not be used: {why}", path.display()))
+        };
+        let file = Kubeconfig::read_from(path).map_err(|error| bad(chain(&error)))?;
+        let options =
+            KubeConfigOptions { context: context.map(str::to_owned), ..Default::default() };
+        let config = kube::Config::from_custom_kubeconfig(file, &options)
+            .await
+            .map_err(|error| bad(chain(&error)))?;
+        let client = kube::Client::try_from(config).map_err(|error| bad(chain(&error)))?;
+        Ok(Cluster::new(client))
+    }
+
+    /// A connection through a client that somebody else made: a test's, the sandbox's.
+    pub fn new(client: kube::Client) -> Cluster {
+        let planning = Arc::new(AtomicBool::new(false));
+        let namespace = client.default_namespace().to_owned();
+        let guard = planning.clone();
+        // Below every request, so that nothing can be sent around it.
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let client = client.clone();
+            let refused = guard.load(Ordering::SeqCst) && !only_reads(&request);
+            async move {
+                if refused {
+                    return Err(kube::Error::Service(Box::new(NotARead)));
+                }
+                client.send(request).await
+            }
+        });
+        Cluster { client: kube::Client::new(service, namespace), planning }
+    }
+
+    /// From now on, refuses everything but get, list and dry runs (`true`), or lets all pass.
+    pub fn set_planning(&self, planning: bool) {
+        self.planning.store(planning, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+struct NotARead;
+
+impl fmt::Display for NotARead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request is not a read, and a plan only reads")
+    }
+}
+impl std::error::Error for NotARead {}
+
+fn only_reads(request: &Request<Body>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let dry_run = form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "dryRun" && value == "All");
+    match *request.method() {
+        Method::GET => true,
+        Method::PATCH => dry_run,
+        _ => false,
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// `/api/v1/namespaces/coder/configmaps/settings`.
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) body: Option<(&'static str, Value)>,
+    /// Whether only the metadata is asked for, so that no value is sent at all.
+    pub(super) metadata_only: bool,
+    /// `patch configmaps`.
+    pub(super) operation: String,
+}
+
+impl Call {
+    pub(super) fn get(path: String, plural: &str, metadata_only: bool) -> Call {
+        let operation = format!("get {plural}");
+        Call { method: Method::GET, path, query: Vec::new(), body: None, metadata_only, operation }
+    }
+
+    fn request(&self) -> Result<Request<Vec<u8>>> {
+        let mut uri = self.path.clone();
+        if !self.query.is_empty() {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in &self.query {
+                query.append_pair(name, value);
+            }
+            uri.push('?');
+            uri.push_str(&query.finish());
+        }
+        // https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+        let accept = match (self.metadata_only, self.query.iter().any(|(name, _)| *name == "limit"))
+        {
+            (false, _) => "application/json",
+            (true, false) => "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+            (true, true) => "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+        };
+        let mut request =
+            Request::builder().method(self.method.clone()).uri(uri).header("accept", accept);
+        let mut bytes = Vec::new();
+        if let Some((content_type, body)) = &self.body {
+            request = request.header("content-type", *content_type);
+            bytes = serde_json::to_vec(body).map_err(|error| Error::local(error.to_string()))?;
+        }
+        request.body(bytes).map_err(|error| {
+            Error::local(format!("a request to the cluster can not be built: {error}"))
+        })
+    }
+}
+
+/// Another field manager that stands in the way of an apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// `data.colour`.
+    pub(super) field: String,
+    /// `conflict with "kubectl-edit" using v1`.
+    pub(super) with: String,
+}
+
+/// How a server-side apply went.
+#[derive(Debug)]
+pub(super) enum Applied {
+    /// This is the object now.
+    Done(Value),
+    /// Others own fields that it would change.
+    Conflicts(Vec<Conflict>),
+}
+
+/// A cluster's API, as one context uses it.
+pub struct Kube(Cluster);
+
+impl Api for Kube {
+    fn connect(cx: &Cx) -> Result<Self> {
+        let cluster = cx.connector::<Cluster>().ok_or_else(no_cluster)?;
+        Ok(Kube(Cluster::clone(&cluster)))
+    }
+}
+
+/// What is said where objects are wanted and no cluster was given.
+pub(super) fn no_cluster() -> Error {
+    Error::local("no cluster: pass --kubeconfig")
+        .hint("coderctl ... --kubeconfig FILE, with a context that reaches the cluster")
+}
+
+impl Kube {
+    /// Sends a call, again where that may help.
+    pub(super) async fn send(&self, cx: &Cx, call: &Call) -> Result<Value> {
+        match self.try_send(cx, call).await {
+            Ok(value) => Ok(value),
+            Err(Failed { error, .. }) => Err(error),
+        }
+    }
+
+    /// Server-side apply.
+    pub(super) async fn apply(&self, cx: &Cx, call: &Call) -> Result<Applied> {
+        match self.try_send(cx, call).await {
+            Ok(value) => Ok(Applied::Done(value)),
+            Err(Failed { error, status: Some(status) }) if status.code == 409 => {
+                let causes = status.details.map(|details| details.causes).unwrap_or_default();
+                let conflicts: Vec<Conflict> = causes
+                    .into_iter()
+                    .filter(|cause| cause.reason == "FieldManagerConflict")
+                    .map(|cause| Conflict {
+                        field: cause.field.trim_start_matches('.').to_owned(),
+                        with: cause.message,
+                    })
+                    .collect();
+                if conflicts.is_empty() { Err(error) } else { Ok(Applied::Conflicts(conflicts)) }
+            }
+            Err(Failed { error, .. }) => Err(error),
+        }
+    }
+
+    async fn try_send(&self, cx: &Cx, call: &Call) -> std::result::Result<Value, Failed> {
+        let started = cx.clock.now();
+        let mut pause = FIRST_PAUSE;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            if call.method != Method::GET {
+                cx.check_fence()?;
+            }
+            let outcome = tokio::select! {
+                outcome = self.0.client.request::<Value>(call.request()?) => outcome.map_err(Some),
+                () = cx.clock.sleep(ATTEMPT) => Err(None),
+            };
+            let (failed, budget) = match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => judge(cx, call, attempts, error),
+            };
+            tracing::debug!(operation = call.operation, attempts, "call to the cluster failed");
+            let elapsed = cx.clock.now().duration_since(started).unwrap_or_default();
+            if elapsed >= budget {
+                return Err(failed);
+            }
+            cx.progress("waiting for the cluster to answer");
+            cx.pause(pause).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// A failure, with the cluster's own answer if it gave one.
+struct Failed {
+    error: Error,
+    status: Option<Status>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed { error, status: None }
+    }
+}
+
+/// What a failure means, and how long the call is sent again. `None` is no answer in time.
+fn judge(cx: &Cx, call: &Call, attempts: u32, error: Option<kube::Error>) -> (Failed, Duration) {
+    let failed =
+        |class, code: Option<String>, message: &str, hint: Option<String>, status| Failed {
+            error: Error {
+                class,
+                operation: Some(format!("kubernetes:{}", call.operation)),
+                code,
+                message: cx.masks.clean(message),
+                hint,
+                request_id: None,
+                attempts,
+            },
+            status,
+        };
+    match error {
+        None => (failed(Class::Unavailable, None, "no answer in time", None, None), SILENT_FOR),
+        Some(kube::Error::Api(status)) => {
+            let (class, budget, hint) = match status.code {
+                401 => (
+                    Class::Denied,
+                    Duration::ZERO,
+                    Some("the cluster does not take the credentials of the kubeconfig".to_owned()),
+                ),
+                403 => (
+                    Class::Denied,
+                    Duration::ZERO,
+                    Some(format!("a role in the cluster must allow: {}", call.operation)),
+                ),
+                404 => (Class::NotFound, Duration::ZERO, None),
+                409 if status.reason == "AlreadyExists" => (Class::Exists, Duration::ZERO, None),
+                429 | 500.. => (Class::Unavailable, UNAVAILABLE_FOR, None),
+                _ => (Class::Refused, Duration::ZERO, None),
+            };
+            let code = Some(status.reason.clone()).filter(|reason| !reason.is_empty());
+            let message = status.message.clone();
+            (failed(class, code, &message, hint, Some(*status)), budget)
+        }
+        Some(kube::Error::Auth(error)) => {
+            let hint = Some("check the kubeconfig: kubectl get namespaces".to_owned());
+            (failed(Class::Denied, None, &chain(&error), hint, None), Duration::ZERO)
+        }
+        Some(error) => {
+            let text = chain(&error);
+            if text.contains(&NotARead.to_string()) {
+                return (failed(Class::Local, None, &text, None, None), Duration::ZERO);
+            }
+            match error {
+                kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+                    let text = format!("an answer that is not Kubernetes's: {text}");
+                    (failed(Class::Refused, None, &text, None, None), Duration::ZERO)
+                }
+                _ => {
+                    let hint = Some("check the endpoint: kubectl get namespaces".to_owned());
+                    (failed(Class::Unavailable, None, &text, hint, None), UNREACHABLE_FOR)
+                }
+            }
+        }
+    }
+}
+
+/// The whole chain of causes in one line, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        next = error.source();
+    }
+    text
+}
