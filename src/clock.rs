@@ -50,6 +50,12 @@ impl Clock {
         self.rate
     }
 
+    /// `duration` of the wall's time, as this clock counts it: for limits on how long a call may
+    /// take, which are about machines and networks, not about what AWS is doing meanwhile.
+    pub fn wall(&self, duration: Duration) -> Duration {
+        duration * self.rate
+    }
+
     /// Waits for `duration` of this clock's time.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration / self.rate).await;

@@ -12,6 +12,7 @@ mod suite {
     mod lock;
     mod record;
     mod record_world;
+    mod report;
     mod sandbox;
     mod spec;
     mod witness;

@@ -93,8 +93,8 @@ impl Clients {
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT)
-                    .connect_timeout(CONNECT)
+                    .operation_attempt_timeout(clock.wall(ATTEMPT))
+                    .connect_timeout(clock.wall(CONNECT))
                     .build(),
             )
             .sleep_impl(clock)

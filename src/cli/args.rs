@@ -43,7 +43,7 @@ pub struct Global {
     pub endpoint_url: Option<String>,
     /// The embedded AWS and cluster instead of the real ones; its state is kept in FILE
     #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, require_equals = true,
-          default_missing_value = "", value_hint = ValueHint::FilePath)]
+          default_missing_value = "@", value_hint = ValueHint::FilePath)]
     pub sandbox: Option<PathBuf>,
     /// The cluster for Kubernetes objects
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]

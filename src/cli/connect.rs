@@ -65,10 +65,11 @@ async fn with_cluster(global: &Global, connectors: Connectors) -> Result<Connect
     Ok(connectors.with(cluster))
 }
 
-/// Where the sandbox's state is kept: as given, or in the user's state folder.
+/// Where the sandbox's state is kept: as given, or in the user's state folder (`@`, which is what
+/// `--sandbox` alone means).
 pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
     match given {
-        Some(path) if !path.as_os_str().is_empty() => path.clone(),
+        Some(path) if path.as_os_str() != "@" => path.clone(),
         _ => {
             let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
                 std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))

@@ -76,6 +76,8 @@ pub struct Session {
     pub record_unread: Option<crate::kind::Error>,
     /// What is worth knowing besides.
     pub notes: Vec<String>,
+    /// When the command began, on the wall's clock: how long reading took is shown.
+    pub opened: std::time::Instant,
 }
 
 /// What was read, and the plan made of it.
@@ -99,6 +101,7 @@ impl Session {
         target: Target,
         facts: Option<Facts>,
     ) -> Result<Session> {
+        let opened = std::time::Instant::now();
         let Connected { clock, clients, connectors } = connected;
         clients.set_planning(true);
         let Target { name, account, home_region, tags, bucket } = target;
@@ -153,6 +156,7 @@ impl Session {
             record,
             record_unread,
             notes: Vec::new(),
+            opened,
         })
     }
 

@@ -118,14 +118,14 @@ impl<'a> Loop<'a> {
                         stopping |= self.end(ending);
                     }
                     if stopping {
-                        grace.set(e.cx.clock.sleep(GRACE));
+                        grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
                     }
                 }
                 () = e.cx.cancel.cancelled(), if !stopping => {
                     stopping = true;
                     self.outcome.ended = Ended::Interrupted;
                     e.say(What::Interrupted);
-                    grace.set(e.cx.clock.sleep(GRACE));
+                    grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
                 }
                 () = &mut grace, if stopping => {
                     // Calls that were not answered in time stay what their intents say.

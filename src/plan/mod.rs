@@ -12,6 +12,8 @@ mod steps;
 pub use applied::{Applied, AppliedResource};
 pub use resume::{Moved, moved_since};
 
+pub(crate) use items::plural;
+
 use crate::event::{StepName, Verb};
 use crate::graph::{AnyKind, Graph};
 use crate::kind::{Change, Deployment};

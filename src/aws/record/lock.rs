@@ -6,6 +6,7 @@
 //! that S3 carried out later: the holder always gives up first, however wrong the clocks are.
 
 use super::store::{Condition, Put, Store, Stored};
+use crate::clock::Clock;
 use crate::kind::{Class, Cx, Error, Fence, Result};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -102,10 +103,11 @@ pub struct Locked {
 }
 
 impl Locked {
-    fn of(stored: &Stored) -> Locked {
+    fn of(stored: &Stored, clock: &Clock) -> Locked {
         let lease = Lease::read(stored);
         // A lock from elsewhere can not ask for ever, nor for less than a holder counts on.
-        let ttl = if lease.ttl == 0 { TTL.as_secs() } else { lease.ttl.min(600) } + ROUNDING;
+        let ttl = clock.wall(TTL).as_secs();
+        let ttl = if lease.ttl == 0 { ttl } else { lease.ttl.min(ttl * 5) } + ROUNDING;
         // Where S3 does not tell the time, nobody may say that it has run out.
         let left = stored.age.map_or(ttl, |age| ttl.saturating_sub(age));
         Locked { holder: lease.holder, expires_in: Duration::from_secs(left) }
@@ -142,7 +144,7 @@ impl Lock {
         let store = Store::new(cx, bucket);
         let id = uuid::Uuid::new_v4().to_string();
         let holder = Holder { id, since: cx.clock.timestamp(), ..holder };
-        let mut lease = Lease { holder, ttl: TTL.as_secs(), beat: 0 };
+        let mut lease = Lease { holder, ttl: cx.clock.wall(TTL).as_secs(), beat: 0 };
         let mut condition = Condition::Absent;
         for _ in 0..TRIES {
             lease.beat += 1;
@@ -156,7 +158,7 @@ impl Lock {
                 Put::Refused(Some(stored)) => {
                     // An attempt of ours that was carried out after all.
                     let ours = Lease::read(&stored).holder.id == lease.holder.id;
-                    let locked = Locked::of(&stored);
+                    let locked = Locked::of(&stored, &cx.clock);
                     if !ours && !locked.is_expired() {
                         return Ok(Acquired::Locked(locked));
                     }
@@ -173,7 +175,7 @@ impl Lock {
     /// # Errors
     /// Whatever S3 says.
     pub async fn status(cx: &Cx, bucket: &str) -> Result<Option<Locked>> {
-        Ok(Store::new(cx, bucket).get(NAME).await?.as_ref().map(Locked::of))
+        Ok(Store::new(cx, bucket).get(NAME).await?.map(|stored| Locked::of(&stored, &cx.clock)))
     }
 
     /// Removes a lock that its holder left behind, if `id` still holds it. A holder that is alive
@@ -251,8 +253,10 @@ impl Held {
                 .hint("run the same command again; it goes on where this run stopped"));
         }
         let elapsed = self.0.elapsed(&state);
-        if elapsed + FENCE > TTL {
-            let left = TTL.saturating_sub(elapsed).as_secs();
+        let clock = self.0.store.cx().clock;
+        let ttl = clock.wall(TTL);
+        if elapsed + clock.wall(FENCE) > ttl {
+            let left = ttl.saturating_sub(elapsed).as_secs();
             let why = format!("the lock could not be renewed in time ({left} s are left of it)");
             return Err(Error::of(Class::Interrupted, why)
                 .hint("run the same command again; it goes on where this run stopped"));
@@ -272,15 +276,15 @@ impl Held {
                 }
                 self.0.elapsed(&state)
             };
-            clock.sleep(BEAT.saturating_sub(elapsed)).await;
+            clock.sleep(clock.wall(BEAT).saturating_sub(elapsed)).await;
             // Dropping an attempt half way is harmless: the next recognises what it wrote.
             let renewed = tokio::select! {
                 renewed = self.renew() => renewed,
-                () = clock.sleep(ATTEMPT) => Err(Error::local("no answer in time")),
+                () = clock.sleep(clock.wall(ATTEMPT)) => Err(Error::local("no answer in time")),
             };
             if let Err(error) = renewed {
                 tracing::warn!(%error, "the lock was not renewed");
-                clock.sleep(AGAIN).await;
+                clock.sleep(clock.wall(AGAIN)).await;
             }
         }
         std::future::pending().await
@@ -329,9 +333,9 @@ impl Held {
                 self.0.state().lost.get_or_insert("the lock was released".to_owned());
                 released
             }
-            () = clock.sleep(RELEASE) => Err(Error::of(
+            () = clock.sleep(clock.wall(RELEASE)) => Err(Error::of(
                 Class::TimedOut,
-                format!("the lock could not be released; it runs out within {} s", TTL.as_secs()),
+                format!("the lock could not be released; it runs out within {} s", clock.wall(TTL).as_secs()),
             )),
         }
     }

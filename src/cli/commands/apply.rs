@@ -132,9 +132,12 @@ pub(super) async fn go(
     let progress = view::Progress::new(global, session.cx.clock);
     let carried =
         carry_out(session, plan, options, &Caller::from_env(), |_, plan| progress.sink(plan)).await;
-    progress.finish();
+    let report = progress.finish();
     let carried = carried?;
     let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
-    view::summary(global, session, &carried, &outputs);
+    let kept = if options.destroy { super::destroy::kept(session).await } else { Vec::new() };
+    if let Some(report) = report {
+        view::summary(global, session, &carried, &report, &outputs, &kept);
+    }
     Ok(exit_of(&carried.outcome))
 }

@@ -5,7 +5,7 @@ use super::plan::obstacle;
 use crate::cli::args::{DestroyArgs, Global};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
-use crate::cli::session::Planned;
+use crate::cli::session::{Planned, Session};
 use crate::cli::view;
 use crate::name::{DeploymentName, Region};
 use crate::plan::Options;
@@ -48,4 +48,24 @@ pub(super) async fn run(global: &Global, args: &DestroyArgs) -> Result<Exit> {
         }
     }
     go(global, &mut session, &plan, &options).await
+}
+
+/// What a destroy leaves behind, and why.
+pub(super) async fn kept(session: &Session) -> Vec<(String, String)> {
+    let bucket = format!("bucket {}", session.bucket);
+    let mut kept =
+        vec![(bucket, "holds the record and the logs of runs; empty it to remove it".to_owned())];
+    if session.cx.cancel.is_cancelled() {
+        return kept;
+    }
+    let snapshot = session.observe().await;
+    for live in &snapshot.live {
+        let why = if live.found.is_present() {
+            "still there; run the same command again"
+        } else {
+            "scheduled for deletion; what it encrypted can be read until then"
+        };
+        kept.push((format!("{} {}", live.found.owner.address, live.found.id), why.to_owned()));
+    }
+    kept
 }
