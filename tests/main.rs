@@ -14,9 +14,8 @@ mod suite {
     mod record_world;
     mod report;
     mod sandbox;
-    mod spec;
-    mod witness;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
+    mod witness;
 }
