@@ -87,9 +87,16 @@ async fn look(work: &Work<'_>, before: &AnyFound) -> Result<Option<AnyFound>> {
 
 fn close(work: &Work<'_>) {
     debug_assert_eq!(work.step.name.verb, Verb::Delete);
+    let (address, kind) = (&work.step.name.address, work.kind.name());
     if !work.step.of_replaced {
-        let address = &work.step.name.address;
-        work.e.journal.close(address, work.kind.name());
+        work.e.journal.close(address, kind);
         work.e.journal.gone(address);
+        return;
+    }
+    // The intent of the one that went; otherwise its replacement would look for it. That of the
+    // replacement itself has another id, or none yet.
+    let of_this = |intent: &super::Intent| intent.id.is_some() && intent.id == work.step.id;
+    if work.e.journal.intent(address, kind).as_ref().is_some_and(of_this) {
+        work.e.journal.close(address, kind);
     }
 }

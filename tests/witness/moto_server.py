@@ -99,6 +99,16 @@ KmsResponse.enable_key_rotation = enable_rotation
 KmsResponse.get_key_rotation_status = rotation_status
 
 
+# KMS: PutKeyPolicy's PolicyName may be left out and is "default" then; moto refuses that.
+def put_policy(self, known=KmsResponse.put_key_policy):
+    get = self._get_param
+    self._get_param = lambda name, *rest: get(name, *rest) or ("default" if name == "PolicyName" else None)
+    return known(self)
+
+
+KmsResponse.put_key_policy = put_policy
+
+
 # Logs: moto does not know AssociateKmsKey and DisassociateKmsKey, but keeps a group's key.
 def set_key(self):
     group = self.logs_backend.groups[self._get_param("logGroupName")]
