@@ -235,6 +235,11 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
         String::new()
     }
 
+    /// Typical durations of this one, where they are not those of all of its kind.
+    fn typical(&self) -> Typical {
+        Self::NATURE.typical
+    }
+
     /// Steps with the same key never run at the same time.
     fn exclusive(&self) -> Option<String> {
         None
@@ -335,7 +340,8 @@ pub fn changes<K: Kind>(desired: &K, live: &K::Live, resolve: &dyn Resolve) -> V
 
 pub(crate) use cx::identity_tags;
 pub use cx::unique_name;
-pub(crate) use diff::{Compared, show};
+pub(crate) use diff::show;
+pub use diff::{Compared, Extra};
 
 impl Ownership {
     /// Reads the identity tags of a live resource that carries `deployment`'s tag.

@@ -40,9 +40,9 @@ impl<'a> Queue<'a> {
 
     fn is_released(&self, step: usize) -> bool {
         self.stages[step] == Stage::Waiting
-            && self.steps[step].after.iter().all(|wait| match (wait.need, self.stages[wait.step]) {
-                (_, Stage::Done) | (Need::Exists, Stage::Exists) => true,
-                _ => false,
+            && self.steps[step].after.iter().all(|wait| {
+                let stage = self.stages[wait.step];
+                stage == Stage::Done || (wait.need == Need::Exists && stage == Stage::Exists)
             })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::kind::{
     Change, Clash, Compared, Cx, Damaged, Diff, Error, Found, Kind, Nature, Ownership, Resolve,
-    Result, Seen, Status, Tags, Wanted,
+    Result, Seen, Status, Tags, Typical, Wanted,
 };
 use crate::name::{Address, PhysicalId};
 use crate::value::Facts;
@@ -97,6 +97,8 @@ pub trait Node: Any + Send + Sync {
     fn summary(&self) -> String;
     /// [`Kind::exclusive`].
     fn exclusive(&self) -> Option<String>;
+    /// [`Kind::typical`].
+    fn typical(&self) -> Typical;
     /// [`Kind::diff`], finished.
     fn compare(&self, found: &AnyFound, resolve: &dyn Resolve) -> Result<Compared>;
     /// [`Kind::create`].
@@ -122,6 +124,9 @@ impl<K: Kind> Node for K {
     }
     fn exclusive(&self) -> Option<String> {
         Kind::exclusive(self)
+    }
+    fn typical(&self) -> Typical {
+        Kind::typical(self)
     }
     fn compare(&self, found: &AnyFound, resolve: &dyn Resolve) -> Result<Compared> {
         let mut diff = Diff::new(resolve);

@@ -75,21 +75,26 @@ pub struct Diff<'a> {
 
 /// An entry of a collection that is live and not wanted, in a collection that others may add to.
 #[derive(Debug)]
-pub(crate) struct Extra {
+pub struct Extra {
     /// `routes.10.9.0.0/16`.
-    pub(crate) field: String,
+    pub field: String,
     /// The live value.
-    pub(crate) live: Value,
+    pub live: Value,
 }
 
 /// What a finished comparison says.
 #[derive(Debug, Default)]
-pub(crate) struct Compared {
-    pub(crate) changes: Vec<Change>,
-    pub(crate) wanted: BTreeMap<String, Value>,
-    pub(crate) notes: Vec<String>,
-    pub(crate) strayed: Option<(&'static str, String)>,
-    pub(crate) extras: Vec<Extra>,
+pub struct Compared {
+    /// The fields that are not as they should be.
+    pub changes: Vec<Change>,
+    /// Every field that was compared, with its wanted value, where that is known.
+    pub wanted: BTreeMap<String, Value>,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+    /// The field and id of a live parent that is not the wanted one, although that is missing.
+    pub strayed: Option<(&'static str, String)>,
+    /// What is live and not wanted in collections that others may add to.
+    pub extras: Vec<Extra>,
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -196,6 +201,11 @@ impl<'a> Diff<'a> {
         match have {
             Some(have) if want.node().is_some_and(|node| self.resolve.is_missing(node)) => {
                 self.strayed = Some((field, have.to_string()));
+            }
+            // Made anew, it could not be there before the old one has let go of this; and the old
+            // one can not go while this is attached. So this goes with it.
+            Some(_) if lookup(want, self.resolve) == Known::AfterApply => {
+                self.replaces_input(field, &want.clone().map(Some), have);
             }
             _ => self.input(field, &want.clone().map(Some), have),
         }

@@ -66,6 +66,8 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
 fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
     let deleting = verb == Verb::Delete;
     let exclusive = judged.node.and_then(|node| input.graph.node(node).desired.exclusive());
+    let typical =
+        judged.node.map_or(nature.typical, |node| input.graph.node(node).desired.typical());
     let generation = match (&judged.found, deleting) {
         (Some(found), true) => found.owner.generation,
         _ => judged.generation,
@@ -78,9 +80,9 @@ fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Dra
             id: if verb == Verb::Create { None } else { judged.item.id.clone() },
             generation,
             typical: match verb {
-                Verb::Create | Verb::Settle => nature.typical.create,
-                Verb::Update => nature.typical.update,
-                Verb::Delete => nature.typical.delete,
+                Verb::Create | Verb::Settle => typical.create,
+                Verb::Update => typical.update,
+                Verb::Delete => typical.delete,
             },
             pole: 0,
             exclusive,
@@ -135,12 +137,21 @@ fn replaces(
             referrers.entry(edge.node.index()).or_default().push(at);
         }
     }
+    // What must be gone before its successor can be made. Items of nodes stand in the order of
+    // the graph, so a parent is judged before what lives in it.
+    let mut gone_first: BTreeSet<&PhysicalId> = BTreeSet::new();
     for (at, judged) in items.iter().enumerate() {
         let (Some(node), Some(made), Some(gone)) = (judged.node, put[at], delete[at]) else {
             continue;
         };
         let order = kind_named(input.kinds, &judged.item.kind).map(|kind| kind.nature().replace);
-        if order == Some(ReplaceOrder::DeleteFirst) {
+        let found = judged.found.as_ref();
+        // The new one of a parent that goes first can not be there while the old child is: the
+        // child goes first too, whatever its kind prefers.
+        let in_gone =
+            found.is_some_and(|found| found.parents.iter().any(|id| gone_first.contains(id)));
+        if order == Some(ReplaceOrder::DeleteFirst) || in_gone {
+            gone_first.extend(found.map(|found| &found.id));
             all.wait(made, gone, Need::Ready);
         } else {
             all.wait(gone, made, Need::Ready);
@@ -178,14 +189,36 @@ fn attached(items: &[Judged], put: &[Option<usize>], delete: &[Option<usize>], a
             let Some(&parent_gone) = gone_by_id.get(parent) else { continue };
             if let Some(gone) = delete[at] {
                 all.wait(parent_gone, gone, Need::Ready);
-            } else if let (Some(changed), Action::Update) = (put[at], judged.item.action)
-                // Of two that wait for each other, the one that needs the new parent can not
-                // be first.
-                && !reaches(all, changed, parent_gone)
-            {
-                all.wait(parent_gone, changed, Need::Ready);
+            } else if let (Some(changed), Action::Update) = (put[at], judged.item.action) {
+                lets_go_first(all, changed, parent_gone);
             }
         }
+    }
+    // What a change stops pointing at goes after the change: a route leaves its gateway first.
+    for (at, judged) in items.iter().enumerate() {
+        let (Some(changed), Action::Update) = (put[at], judged.item.action) else { continue };
+        for (id, gone) in &gone_by_id {
+            if judged.item.changes.iter().any(|change| mentions(&change.from, id.as_str())) {
+                lets_go_first(all, changed, *gone);
+            }
+        }
+    }
+}
+
+/// Of two that wait for each other, the one that needs the new parent can not be first.
+fn lets_go_first(all: &mut Drafts, changed: usize, gone: usize) {
+    if !reaches(all, changed, gone) {
+        all.wait(gone, changed, Need::Ready);
+    }
+}
+
+/// Whether a value is an id, or holds it.
+fn mentions(value: &serde_json::Value, id: &str) -> bool {
+    match value {
+        serde_json::Value::String(text) => text == id,
+        serde_json::Value::Array(items) => items.iter().any(|item| mentions(item, id)),
+        serde_json::Value::Object(map) => map.values().any(|item| mentions(item, id)),
+        _ => false,
     }
 }
 

@@ -267,7 +267,8 @@ fn reading(table: &Ec2RouteTable) -> Result<Reading<RouteTable>> {
         })
         .collect();
     let mut parents = BTreeSet::from([PhysicalId::new(vpc)]);
-    parents.extend(routes.values().map(PhysicalId::new));
+    // Not the targets of its routes: AWS lets them go, and their routes become black holes. An
+    // update that moves a route away still comes before its old target goes.
     parents.extend(associations.keys().map(|subnet| PhysicalId::new(subnet.as_str())));
     Ok(Reading {
         id: id.to_owned(),

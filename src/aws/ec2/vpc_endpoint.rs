@@ -151,6 +151,14 @@ impl Kind for VpcEndpoint {
         diff.text("policy", &policy, live.policy.as_str(), same, Effect::InPlace);
     }
 
+    fn typical(&self) -> Typical {
+        match self.via {
+            // A gateway endpoint is a route, and there at once.
+            Via::Gateway { .. } => Typical { create: 2, update: 1, delete: 2 },
+            Via::Interface { .. } => Self::NATURE.typical,
+        }
+    }
+
     fn summary(&self) -> String {
         format!("{}  {}", self.service, self.via.kind().as_str().to_lowercase())
     }
