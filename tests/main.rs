@@ -5,6 +5,7 @@
 mod suite {
     mod architecture;
     mod execute_events;
+    mod docs;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
@@ -22,4 +23,5 @@ mod suite {
     mod sandbox_services;
     mod spec;
     mod toy;
+    mod witness;
 }
