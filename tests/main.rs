@@ -4,8 +4,8 @@
 
 mod suite {
     mod architecture;
-    mod execute_events;
     mod docs;
+    mod execute_events;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
@@ -16,8 +16,8 @@ mod suite {
     mod plan_tables;
     mod record;
     mod record_world;
-    mod resume;
     mod report;
+    mod resume;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;

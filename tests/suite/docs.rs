@@ -1,7 +1,7 @@
 //! The documentation says what the program does.
 
-use coderctl::cli::{Cli, Exit};
 use clap::CommandFactory;
+use coderctl::cli::{Cli, Exit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -43,19 +43,17 @@ fn every_command_and_option_is_documented_and_no_other() {
     let cli = Cli::command();
     let commands: BTreeMap<&str, &clap::Command> =
         cli.get_subcommands().map(|command| (command.get_name(), command)).collect();
-    assert_eq!(
-        sections.keys().collect::<BTreeSet<_>>(),
-        commands.keys().collect::<BTreeSet<_>>()
-    );
+    assert_eq!(sections.keys().collect::<BTreeSet<_>>(), commands.keys().collect::<BTreeSet<_>>());
     let head = text.split("\n## ").next().unwrap();
     for option in options(&cli) {
         assert!(head.contains(&option), "docs/commands.md does not name {option}");
     }
     for (name, command) in commands {
         let actions = command.get_subcommands();
-        let all = options(command).into_iter().chain(actions.flat_map(|action| {
-            options(action).into_iter().chain([action.get_name().to_owned()])
-        }));
+        let all =
+            options(command).into_iter().chain(actions.flat_map(|action| {
+                options(action).into_iter().chain([action.get_name().to_owned()])
+            }));
         // `apply` and `destroy` share options with `plan`, and say so.
         let section = match name {
             "apply" | "destroy" => format!("{}{}", sections[name], sections["plan"]),

@@ -60,12 +60,7 @@ const NAT: Case = Case {
     spec: "nat",
     name: "moto-nat",
     account: "111111111102",
-    kinds: &[
-        "aws.ec2.vpc",
-        "aws.ec2.subnet",
-        "aws.ec2.route_table",
-        "aws.ec2.internet_gateway",
-    ],
+    kinds: &["aws.ec2.vpc", "aws.ec2.subnet", "aws.ec2.route_table", "aws.ec2.internet_gateway"],
     changes: &[
         edit(&["network.nat.mode=single", "network.tiers.private.egress=nat"]),
         edit(&["network.nat.mode=per_az"]),
@@ -89,7 +84,9 @@ const SECURITY_GROUPS: Case = Case {
         edit(&["network.security_groups.server.ingress.https.description=from all of the VPC"]),
         edit(&["network.security_groups.server.ingress.https.port=8443"]),
         edit(&["network.security_groups.server.ingress.each-other=null"]),
-        edit(&["network.security_groups.server.egress.dns={protocol: udp, port: 53, cidr: 10.22.0.2/32}"]),
+        edit(&[
+            "network.security_groups.server.egress.dns={protocol: udp, port: 53, cidr: 10.22.0.2/32}",
+        ]),
         edit(&["tags.team=a"]),
         edit(&["network.security_groups.database.description=what keeps"]),
     ],
@@ -108,7 +105,9 @@ const ENDPOINTS: Case = Case {
         "aws.ec2.vpc_endpoint",
     ],
     changes: &[
-        edit(&["network.endpoints.s3.policy={Version: '2012-10-17', Statement: {Effect: Allow, Principal: '*', Action: 's3:GetObject', Resource: '*'}}"]),
+        edit(&[
+            "network.endpoints.s3.policy={Version: '2012-10-17', Statement: {Effect: Allow, Principal: '*', Action: 's3:GetObject', Resource: '*'}}",
+        ]),
         edit(&["network.endpoints.sts.private_dns=false"]),
         edit(&["network.endpoints.kms={type: interface, tier: isolated}"]),
         edit(&["tags.team=a"]),
@@ -165,7 +164,9 @@ const KEY: Case = Case {
         edit(&["keys.data.rotation_days=180"]),
         edit(&["keys.data.rotation_days=365"]),
         edit(&["keys.data.rotation_days=null"]),
-        edit(&["keys.data.policy={Version: '2012-10-17', Statement: {Effect: Allow, Principal: {AWS: '*'}, Action: 'kms:*', Resource: '*'}}"]),
+        edit(&[
+            "keys.data.policy={Version: '2012-10-17', Statement: {Effect: Allow, Principal: {AWS: '*'}, Action: 'kms:*', Resource: '*'}}",
+        ]),
         edit(&["tags.team=a"]),
     ],
 };

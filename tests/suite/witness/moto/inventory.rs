@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Clients of the test itself.
 pub(super) fn sdk(endpoint: &str, keys: &Keys) -> SdkConfig {
-    let credentials =
-        Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "tests");
+    let credentials = Credentials::new(&keys.id, &keys.secret, keys.session.clone(), None, "tests");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
