@@ -15,8 +15,8 @@ mod suite {
     mod plan_tables;
     mod record;
     mod record_world;
-    mod resume;
     mod report;
+    mod resume;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
