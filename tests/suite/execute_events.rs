@@ -455,15 +455,31 @@ async fn what_changed_after_the_plan_was_made_is_not_touched() {
         assert_eq!(calls(&bench.world).len(), calls_then);
         bench.world.edit(&part, |part| *part = before);
     }
-    // Nor is anything deleted that is not ours any more.
-    let snapshot = bench.observe(&Graph::default()).await;
-    let options = Options { destroy: true, ..Options::default() };
-    let plan = bench.plan_of(&Graph::default(), &snapshot, &options);
-    bench.world.edit(&part, |part| part.tags.clear());
-    let run = bench.run(&Graph::default(), &snapshot, plan, bench.cx()).await;
-    let outcome = run.outcome.unwrap();
-    assert_eq!(outcome.failed.len(), 1);
-    assert!(bench.world.state().objects.contains_key(&part));
+    // Nor is anything deleted that is not ours, or not at that address, any more.
+    let only = vec!["net/part".to_owned()];
+    let options = Options { destroy: true, target: only, ..Options::default() };
+    let nothing = Graph::default();
+    let edits: [Edit; 2] = [
+        |part| part.tags.clear(),
+        |part| drop(part.tags.insert("coderctl:address".to_owned(), "us-east-1/x/y".to_owned())),
+    ];
+    for edit in edits {
+        let snapshot = bench.observe(&nothing).await;
+        let plan = bench.plan_of(&nothing, &snapshot, &options);
+        bench.world.edit(&part, edit);
+        let before = bench.world.state().objects[&part].clone();
+        let run = bench.run(&nothing, &snapshot, plan, bench.cx()).await;
+        let outcome = run.outcome.unwrap();
+        assert_eq!(outcome.failed.len(), 1);
+        assert_eq!(outcome.failed[0].1.class, Class::Refused);
+        assert_eq!(bench.world.state().objects[&part], before);
+        bench.world.edit(&part, |part| {
+            for (tag, value) in [("deployment", "toys"), ("uid", "uid-1"), ("generation", "1")] {
+                part.tags.insert(format!("coderctl:{tag}"), value.to_owned());
+            }
+            part.tags.insert("coderctl:address".to_owned(), at("net/part").to_string());
+        });
+    }
 }
 
 #[tokio::test(start_paused = true)]
