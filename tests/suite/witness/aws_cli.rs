@@ -8,6 +8,8 @@ use serde_json::Value;
 pub(super) fn aws(caller: &Caller, args: &[&str]) -> Value {
     let mut command = caller.command(&python::program("aws"));
     command.env("AWS_ENDPOINT_URL", caller.endpoint()).env("AWS_PAGER", "");
+    // The CLI's own name for what the SDKs call AWS_REGION.
+    command.env("AWS_DEFAULT_REGION", "us-east-1");
     command.args(args).args(["--output", "json"]);
     let ran = ran(&command.output().unwrap());
     assert_eq!(ran.code, 0, "aws {args:?}\n{}{}", ran.stdout, ran.stderr);
@@ -21,6 +23,8 @@ pub(super) fn aws(caller: &Caller, args: &[&str]) -> Value {
 pub(super) fn refused(caller: &Caller, args: &[&str]) -> String {
     let mut command = caller.command(&python::program("aws"));
     command.env("AWS_ENDPOINT_URL", caller.endpoint()).env("AWS_PAGER", "");
+    // The CLI's own name for what the SDKs call AWS_REGION.
+    command.env("AWS_DEFAULT_REGION", "us-east-1");
     let ran = ran(&command.args(args).output().unwrap());
     assert_ne!(ran.code, 0, "aws {args:?} was not refused\n{}", ran.stdout);
     ran.stderr

@@ -165,7 +165,7 @@ const KEY: Case = Case {
         edit(&["keys.data.rotation_days=365"]),
         edit(&["keys.data.rotation_days=null"]),
         edit(&[
-            "keys.data.policy={Version: '2012-10-17', Statement: {Effect: Allow, Principal: {AWS: '*'}, Action: 'kms:*', Resource: '*'}}",
+            "keys.data.policy={Version: '2012-10-17', Statement: [{Effect: Allow, Principal: {AWS: '*'}, Action: 'kms:*', Resource: '*'}]}",
         ]),
         edit(&["tags.team=a"]),
     ],
