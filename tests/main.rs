@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod guard;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
