@@ -81,6 +81,22 @@ impl Snapshot {
         at
     }
 
+    /// The same in one order, whatever the order in which the provider listed it.
+    #[must_use]
+    pub fn in_order(&self) -> Snapshot {
+        let Snapshot { mut live, mut clashes, mut damaged, mut unreadable } = self.clone();
+        live.sort_by(|a, b| {
+            let key = |live: &Live| {
+                (live.found.kind, live.region.clone(), live.found.owner.address.clone())
+            };
+            (key(a), &a.found.id).cmp(&(key(b), &b.found.id))
+        });
+        clashes.sort_by_key(|item| (item.clash.address.clone(), item.kind, item.clash.id.clone()));
+        damaged.sort_by_key(|item| (item.kind, item.region.clone(), item.damaged.id.clone()));
+        unreadable.sort_by_key(|item| (item.kind, item.region.clone()));
+        Snapshot { live, clashes, damaged, unreadable }
+    }
+
     /// The uids of all that is ours; more than one means two deployments of one name.
     pub fn uids(&self) -> BTreeSet<Uid> {
         self.live.iter().map(|live| live.found.owner.uid.clone()).collect()
@@ -98,7 +114,8 @@ impl Seen for SoFar<'_> {
         self.snapshot
             .live
             .iter()
-            .filter(|live| live.found.kind == name && live.region == *self.region)
+            .filter(|live| live.found.kind == name)
+            .filter(|live| live.region == *self.region || live.found.scope == Scope::Global)
             .map(|live| (&live.found.id, &live.found.owner, live.found.live_ref()))
             .collect()
     }

@@ -4,17 +4,25 @@
 
 mod suite {
     mod guard;
+    mod architecture;
+    mod docs;
+    mod execute_events;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
     mod kube_object;
     mod lock;
+    mod plan_properties;
+    mod plan_tables;
     mod record;
     mod record_world;
     mod report;
+    mod resume;
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;
+    mod toy;
+    mod witness;
 }

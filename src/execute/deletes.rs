@@ -1,7 +1,7 @@
 //! Deleting: one, or several of a kind with one call.
 
-use super::Execution;
 use super::step::{Done, Known, Work, still_ours};
+use super::{Execution, Intent};
 use crate::event::Verb;
 use crate::graph::AnyFound;
 use crate::kind::{Error, Result, Whose};
@@ -87,9 +87,13 @@ async fn look(work: &Work<'_>, before: &AnyFound) -> Result<Option<AnyFound>> {
 
 fn close(work: &Work<'_>) {
     debug_assert_eq!(work.step.name.verb, Verb::Delete);
-    if !work.step.of_replaced {
-        let address = &work.step.name.address;
+    let address = &work.step.name.address;
+    // What made the one that is gone is over; an intent for its successor is not.
+    let made_it = |intent: &Intent| intent.generation == work.step.generation;
+    if work.e.journal.intent(address, work.kind.name()).as_ref().is_some_and(made_it) {
         work.e.journal.close(address, work.kind.name());
+    }
+    if !work.step.of_replaced {
         work.e.journal.gone(address);
     }
 }

@@ -100,6 +100,15 @@ impl<'a> Loop<'a> {
         let grace = e.cx.clock.sleep(Duration::MAX / 4);
         tokio::pin!(grace);
         loop {
+            // Asked here too: an interruption must win against a step that ends at the same moment.
+            if e.cx.cancel.is_cancelled() && self.outcome.ended == Ended::Through {
+                self.outcome.ended = Ended::Interrupted;
+                e.say(What::Interrupted);
+                if !stopping {
+                    stopping = true;
+                    grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
+                }
+            }
             while !stopping && running.len() < e.width {
                 let Some(first) = self.queue.take() else { break };
                 running.push(self.start(first, known, exists.clone()));
@@ -114,25 +123,24 @@ impl<'a> Loop<'a> {
                     e.say(What::StepExists { step: self.name(step), id });
                 }
                 Some(endings) = running.next() => {
+                    let mut lost = false;
                     for ending in endings {
-                        stopping |= self.end(ending);
+                        lost |= self.end(ending);
                     }
-                    if stopping {
+                    if lost && !stopping {
+                        stopping = true;
                         grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
                     }
                 }
-                () = e.cx.cancel.cancelled(), if !stopping => {
-                    stopping = true;
-                    self.outcome.ended = Ended::Interrupted;
-                    e.say(What::Interrupted);
-                    grace.set(e.cx.clock.sleep(e.cx.clock.wall(GRACE)));
-                }
+                // The next round takes note of it.
+                () = e.cx.cancel.cancelled(), if !stopping => {}
                 () = &mut grace, if stopping => {
                     // Calls that were not answered in time stay what their intents say.
                     break;
                 }
-                () = e.cx.clock.sleep(TICK) => self.look_for_slow(),
+                () = e.cx.clock.sleep(TICK) => {}
             }
+            self.look_for_slow();
         }
     }
 

@@ -6,7 +6,7 @@ use crate::event::{Event, StepName, Verb, What};
 use crate::graph::{AnyFound, AnyKind, Graph, GraphNode};
 use crate::kind::{
     Change, Class, Compared, CreateIs, Cx, Effect, Error, Ownership, Resolve, Result, Status,
-    StepCx,
+    StepCx, Whose,
 };
 use crate::name::{Address, PhysicalId};
 use crate::observe::observe_kind;
@@ -15,6 +15,7 @@ use crate::value::{Facts, NodeId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A step that is done.
 pub(super) struct Done {
@@ -157,14 +158,13 @@ async fn create(work: &Work<'_>, exists: &(dyn Fn(String) + Send + Sync)) -> Res
     let address = &step.name.address;
     let unnamed = kind.nature().create_is == CreateIs::Unnamed;
     let mut found = None;
-    if unnamed && let Some(intent) = e.journal.intent(address, kind.name()) {
+    if unnamed && let Some(intent) = unresolved(work) {
         // An earlier run began this and died, or its answer was lost.
         cx.progress("looking for what an earlier run may have made");
-        found = look_for(work, intent.at).await?;
+        found = look_for(work, intent.at, SETTLED_AFTER).await?;
     }
-    let already = found.is_some();
-    let found = match found {
-        Some(found) => found,
+    let (found, already) = match found {
+        Some(found) => (found, true),
         None => make(work, wanted, unnamed).await?,
     };
     if unnamed {
@@ -179,8 +179,25 @@ async fn create(work: &Work<'_>, exists: &(dyn Fn(String) + Send + Sync)) -> Res
     Ok(Done { id: Some(found.id.to_string()), already })
 }
 
-/// Sends the create, and looks for the result where its answer is lost.
-async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<AnyFound> {
+/// The intent of a create whose result the plan does not know.
+fn unresolved(work: &Work<'_>) -> Option<Intent> {
+    let Work { e, step, kind, .. } = work;
+    let intent = e.journal.intent(&step.name.address, kind.name())?;
+    let known = e.snapshot.live.iter().any(|live| {
+        live.found.kind == kind.name()
+            && live.found.owner.address == step.name.address
+            && live.found.owner.generation == intent.generation
+    });
+    (!known).then_some(intent)
+}
+
+/// How long a taken name is looked for among what is ours: reads may lag behind what an earlier
+/// run made.
+const NAME_SHOWS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Sends the create, and looks for the result where its answer is lost. Also answers whether it
+/// was there before.
+async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<(AnyFound, bool)> {
     let Work { e, step, kind, cx } = work;
     let address = &step.name.address;
     const TRIES: usize = 3;
@@ -201,16 +218,36 @@ async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<AnyF
             e.journal.intend(intent).await?;
         }
         match wanted.desired.create(cx).await {
-            Ok(found) => return Ok(found),
+            Ok(found) => return Ok((found, false)),
             Err(error) if error.class == Class::Ambiguous => {
                 cx.progress("no answer came; looking for what was made");
-                if let Some(found) = look_for(work, at).await? {
-                    return Ok(found);
+                // A name can be asked for again: one that is taken answers so.
+                let patience = if unnamed { SETTLED_AFTER } else { Duration::ZERO };
+                if let Some(found) = look_for(work, at, patience).await? {
+                    return Ok((found, false));
                 }
                 last = Some(error);
             }
+            Err(error) if error.class == Class::Exists && !unnamed => {
+                cx.progress("its name is taken; looking whether it is ours");
+                return match look_for(work, at, NAME_SHOWS_WITHIN).await? {
+                    Some(found) => Ok((found, true)),
+                    None => Err(error),
+                };
+            }
             Err(error) => {
-                if unnamed && error.class != Class::Interrupted {
+                // Only a clear no says that nothing was made.
+                let refused = matches!(
+                    error.class,
+                    Class::Refused
+                        | Class::NotFound
+                        | Class::Exists
+                        | Class::InUse
+                        | Class::Denied
+                        | Class::Quota
+                        | Class::Local
+                );
+                if unnamed && refused {
                     e.journal.close(address, kind.name());
                 }
                 return Err(error);
@@ -221,8 +258,8 @@ async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<AnyF
 }
 
 /// Looks for what a create at `since` (seconds since 1970) may have made, by its tags, until it
-/// shows or reads have surely caught up.
-async fn look_for(work: &Work<'_>, since: u64) -> Result<Option<AnyFound>> {
+/// shows or `patience` has passed since then. What the plan knew of is not it.
+async fn look_for(work: &Work<'_>, since: u64, patience: Duration) -> Result<Option<AnyFound>> {
     let Work { e, step, kind, cx } = work;
     let mut round = 0;
     loop {
@@ -233,13 +270,17 @@ async fn look_for(work: &Work<'_>, since: u64) -> Result<Option<AnyFound>> {
         }
         let hit = seen.live.into_iter().map(|live| live.found).find(|found| {
             found.owner.address == step.name.address
-                && found.owner.generation == step.generation
                 && found.is_present()
+                && !e
+                    .snapshot
+                    .live
+                    .iter()
+                    .any(|known| known.found.kind == found.kind && known.found.id == found.id)
         });
         if hit.is_some() {
             return Ok(hit);
         }
-        if looked.saturating_sub(since) >= SETTLED_AFTER.as_secs() {
+        if looked.saturating_sub(since) >= patience.as_secs() {
             return Ok(None);
         }
         cx.pause(look_again_after(round)).await?;
@@ -253,7 +294,16 @@ async fn update(work: &Work<'_>, before: &AnyFound) -> Result<Done> {
     let Some(found) = kind.read(cx, before).await? else {
         return Err(moved(format!("{} is gone since the plan was made", before.id)));
     };
+    if kind.nature().taggable {
+        match Whose::of(&found.tags, &cx.deployment) {
+            Whose::Ours(owner) => still_ours(cx, &owner, &before.owner.address)?,
+            Whose::Damaged(why) | Whose::Foreign(why) => {
+                return Err(moved(format!("{} is not ours any more: {why}", found.id)));
+            }
+        }
+    }
     let found = kind.settle(cx, found).await?;
+    failed(&found)?;
     let planned = work.item().map(|item| item.changes.as_slice()).unwrap_or_default();
     let left = work.item().map(|item| item.drift.as_slice()).unwrap_or_default();
     let compared = compare(work, wanted, &found)?;

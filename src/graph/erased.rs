@@ -2,7 +2,7 @@
 
 use crate::kind::{
     Change, Clash, Compared, Cx, Damaged, Diff, Error, Found, Kind, Nature, Ownership, Resolve,
-    Result, Seen, Status, Tags, Typical, Wanted,
+    Result, Scope, Seen, Status, Tags, Typical, Wanted,
 };
 use crate::name::{Address, PhysicalId};
 use crate::value::Facts;
@@ -20,6 +20,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct AnyFound {
     /// Its kind's name.
     pub kind: &'static str,
+    /// Where its kind lives.
+    pub scope: Scope,
     /// The provider's id.
     pub id: PhysicalId,
     /// What its tags say.
@@ -47,6 +49,7 @@ impl AnyFound {
     pub fn new<K: Kind>(found: Found<K>) -> Self {
         AnyFound {
             kind: K::NAME,
+            scope: K::NATURE.scope,
             id: found.id.clone(),
             owner: found.owner.clone(),
             status: found.status.clone(),

@@ -1,7 +1,7 @@
 //! What was last applied, field by field: what tells drift from a change of the spec. Losing it
 //! costs explanations, never correctness.
 
-use crate::kind::{Cause, Change};
+use crate::kind::{Cause, Change, TAG_ADDRESS};
 use crate::name::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,10 @@ pub struct AppliedResource {
 impl Applied {
     /// Who moved a field.
     pub(super) fn cause(&self, address: &Address, change: &Change) -> Cause {
+        if change.field.strip_prefix("tags.").is_some_and(|key| key == TAG_ADDRESS) {
+            // Only a move of ours changes it: what somebody else makes of it belongs elsewhere.
+            return Cause::Spec;
+        }
         let Some(resource) = self.0.get(address) else { return Cause::Unknown };
         match (&change.to, resource.fields.get(&change.field)) {
             // What it should be is only known later because something it needs is made anew.

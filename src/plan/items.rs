@@ -3,9 +3,9 @@
 use super::select::Selection;
 use super::{Action, Input, Item, Refusal, kind_named};
 use crate::graph::{AnyFound, AnyKind, GraphNode};
-use crate::kind::{Cause, Change, Compared, Effect, Resolve, Scope, Status, show};
-use crate::name::{Address, Region};
-use crate::observe::Live;
+use crate::kind::{Cause, Change, Compared, Effect, ReplaceOrder, Resolve, Scope, Status, show};
+use crate::name::{Address, PhysicalId, Region};
+use crate::observe::{Live, Unreadable};
 use crate::value::{Facts, NodeId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,9 @@ pub(super) struct Judged {
     pub(super) generation: u32,
     /// A delete that leaves its address alive: the old one of a replace that was cut short.
     pub(super) leftover: bool,
+    /// A replace in which the old one goes first, whatever its kind prefers: it is attached to
+    /// something that goes before it is made anew.
+    pub(super) old_first: bool,
 }
 
 pub(super) struct Judgement {
@@ -61,14 +64,17 @@ struct Judge<'a> {
     states: States,
     items: Vec<Judged>,
     refusals: Vec<Refusal>,
+    /// Kinds by name: what may live in which comes later.
+    ranks: BTreeMap<&'a str, usize>,
 }
 
-pub(super) fn judge(input: &Input<'_>, selection: &Selection) -> Judgement {
+pub(super) fn judge<'a>(input: &'a Input<'a>, selection: &Selection) -> Judgement {
     let mut judge = Judge {
         input,
         states: States(Vec::with_capacity(input.graph.nodes.len())),
         items: Vec::new(),
         refusals: Vec::new(),
+        ranks: input.kinds.iter().enumerate().map(|(rank, kind)| (kind.name(), rank)).collect(),
     };
     judge.uids();
     judge.damaged();
@@ -192,26 +198,34 @@ impl<'a> Judge<'a> {
         let input: &'a Input<'a> = self.input;
         let snapshot = input.snapshot;
         let kind = wanted.desired.kind().name();
-        let here: Vec<&Live> = snapshot
+        let mut candidates: Vec<&Live> = snapshot
             .live
             .iter()
             .filter(|live| live.found.kind == kind && live.found.is_present())
-            .filter(|live| live.found.owner.address == wanted.address)
+            .filter(|live| {
+                let address = &live.found.owner.address;
+                *address == wanted.address
+                    || input.graph.moved.get(address) == Some(&wanted.address)
+            })
             .collect();
-        let mut candidates = if here.is_empty() {
-            snapshot
-                .live
-                .iter()
-                .filter(|live| live.found.kind == kind && live.found.is_present())
-                .filter(|live| {
-                    input.graph.moved.get(&live.found.owner.address) == Some(&wanted.address)
-                })
-                .collect()
-        } else {
-            here
-        };
-        candidates.sort_by_key(|live| live.found.owner.generation);
+        // The last is the best: the newest, of duplicates the one in use, then the one that need
+        // not move.
+        candidates.sort_by_key(|live| {
+            let owner = &live.found.owner;
+            let is_used = self.is_used(live);
+            (owner.generation, is_used, owner.address == wanted.address)
+        });
         candidates
+    }
+
+    /// Whether something lives in it.
+    fn is_used(&self, live: &Live) -> bool {
+        let id = &live.found.id;
+        self.input
+            .snapshot
+            .live
+            .iter()
+            .any(|other| other.found.is_present() && other.found.parents.contains(id))
     }
 
     fn absent(&mut self, node: NodeId, wanted: &GraphNode) -> State {
@@ -242,7 +256,25 @@ impl<'a> Judge<'a> {
             .get(address)
             .map(|applied| format!("it was there on {} and is gone", applied.at));
         self.push(node, wanted, Action::Create, None, |item| item.reason = vanished);
+        self.leaving(wanted);
         State::Missing
+    }
+
+    /// Where two can not exist side by side, what is on its way out is waited for.
+    fn leaving(&mut self, wanted: &GraphNode) {
+        let kind = wanted.desired.kind();
+        if kind.nature().replace != ReplaceOrder::DeleteFirst {
+            return;
+        }
+        let input: &'a Input<'a> = self.input;
+        let leaving = input.snapshot.live.iter().filter(|live| {
+            live.found.kind == kind.name()
+                && !live.found.is_present()
+                && live.found.owner.address == wanted.address
+        });
+        for live in leaving {
+            self.goes(live, Action::Delete, LEAVING.to_owned(), false, None, true);
+        }
     }
 
     fn present(
@@ -286,8 +318,18 @@ impl<'a> Judge<'a> {
         } else {
             Action::Keep
         };
+        // It can not let go of what goes first, for it has nothing to hold on to before that is
+        // made anew: only going with it gets both out of the way.
+        let stuck = (action == Action::Update)
+            .then(|| self.goes_with(found).find(|other| self.needs(wanted, other.node)))
+            .flatten()
+            .map(|other| {
+                let other = &other.item.address;
+                format!("it is attached to {other}, which goes before it is made anew")
+            });
+        let action = if stuck.is_some() { Action::Replace } else { action };
         let reason = match action {
-            Action::Replace => Some(replace_reason(&replacing)),
+            Action::Replace => Some(stuck.unwrap_or_else(|| replace_reason(&replacing))),
             Action::Update if found.owner.address != *address => {
                 Some(format!("moved here from {}", found.owner.address))
             }
@@ -297,6 +339,11 @@ impl<'a> Judge<'a> {
             },
             _ => None,
         };
+        if action == Action::Replace
+            && let Some(why) = self.above_unreadable(live)
+        {
+            return self.withhold(node, wanted, live, why);
+        }
         let destroys = action == Action::Replace && kind.nature().holds_data;
         self.push(node, wanted, action, Some(live), |item| {
             item.reason = reason;
@@ -306,6 +353,34 @@ impl<'a> Judge<'a> {
             item.destroys_data = destroys;
         });
         if action == Action::Replace { State::Anew } else { State::Stays(found.live()) }
+    }
+
+    /// What `found` is attached to and what is replaced, the old one first.
+    fn goes_with<'s>(&'s self, found: &'s AnyFound) -> impl Iterator<Item = &'s Judged> {
+        self.items.iter().filter(|judged| {
+            let delete_first = || {
+                kind_named(self.input.kinds, &judged.item.kind)
+                    .is_some_and(|kind| kind.nature().replace == ReplaceOrder::DeleteFirst)
+            };
+            judged.item.action == Action::Replace
+                && judged.item.id.as_ref().is_some_and(|id| found.parents.contains(id))
+                && (judged.old_first || delete_first())
+        })
+    }
+
+    /// Whether `wanted` refers to `node`, directly or not.
+    fn needs(&self, wanted: &GraphNode, node: Option<NodeId>) -> bool {
+        let mut next: Vec<NodeId> = wanted.edges().iter().map(|edge| edge.node).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(at) = next.pop() {
+            if Some(at) == node {
+                return true;
+            }
+            if seen.insert(at) {
+                next.extend(self.input.graph.node(at).edges().iter().map(|edge| edge.node));
+            }
+        }
+        false
     }
 
     fn failed(
@@ -329,10 +404,18 @@ impl<'a> Judge<'a> {
             });
             return State::Withheld;
         }
+        if let Some(why) = self.above_unreadable(live) {
+            return self.withhold(node, wanted, live, why);
+        }
         self.push(node, wanted, Action::Replace, Some(live), |item| {
             item.reason = Some(format!("it has failed: {why}"));
         });
         State::Anew
+    }
+
+    fn withhold(&mut self, node: NodeId, wanted: &GraphNode, live: &Live, why: String) -> State {
+        self.push(node, wanted, Action::Withheld, Some(live), |item| item.reason = Some(why));
+        State::Withheld
     }
 
     /// The command that gives a parent its tags back, if the graph knows what it was.
@@ -359,7 +442,8 @@ impl<'a> Judge<'a> {
     ) -> (Vec<Change>, Vec<Change>, Vec<String>) {
         let Compared { mut changes, mut notes, extras, .. } = compared;
         let applied = self.input.applied;
-        let address = &wanted.address;
+        let (here, before) = (&wanted.address, &found.owner.address);
+        let address = if applied.0.contains_key(here) { here } else { before };
         for extra in extras {
             if applied.had(address, &extra.field) {
                 changes.push(removal(extra.field, extra.live));
@@ -418,9 +502,7 @@ impl<'a> Judge<'a> {
         for other in others {
             let (id, kept_id) = (&other.found.id, &kept.found.id);
             let same = other.found.owner.generation == kept.found.owner.generation;
-            let is_used =
-                self.input.snapshot.live.iter().any(|live| live.found.parents.contains(id));
-            if same && is_used {
+            if same && self.is_used(other) {
                 self.refuse(
                     Some(&wanted.address),
                     format!(
@@ -435,33 +517,53 @@ impl<'a> Judge<'a> {
                 );
                 continue;
             }
+            if self.above_unreadable(other).is_some() {
+                // It stays until it is known what is in it; nothing is wrong with that.
+                continue;
+            }
             let reason = if same {
                 format!("a duplicate of {kept_id} that nothing uses")
             } else {
                 format!("replaced by {kept_id}; an earlier run was cut short")
             };
-            self.items.push(Judged {
-                item: Item {
-                    address: wanted.address.clone(),
-                    kind: kind.name().to_owned(),
-                    action: Action::Delete,
-                    reason: Some(reason),
-                    changes: Vec::new(),
-                    drift: Vec::new(),
-                    notes: Vec::new(),
-                    summary: id.to_string(),
-                    id: Some(id.clone()),
-                    spec_path: Some(wanted.spec_path.clone()),
-                    // The replace itself had the user's consent when it began, or needs it now.
-                    destroys_data: kind.nature().holds_data,
-                },
-                node: None,
-                region: other.region.clone(),
-                generation: other.found.owner.generation,
-                found: Some(other.found.clone()),
-                leftover: true,
-            });
+            // The replace itself had the user's consent when it began, or needs it now.
+            let destroys = kind.nature().holds_data;
+            let spec_path = Some(wanted.spec_path.clone());
+            self.goes(other, Action::Delete, reason, destroys, spec_path, true);
         }
+    }
+
+    fn goes(
+        &mut self,
+        live: &Live,
+        action: Action,
+        reason: String,
+        destroys_data: bool,
+        spec_path: Option<String>,
+        leftover: bool,
+    ) {
+        let found = &live.found;
+        self.items.push(Judged {
+            item: Item {
+                address: found.owner.address.clone(),
+                kind: found.kind.to_owned(),
+                action,
+                reason: Some(reason),
+                changes: Vec::new(),
+                drift: Vec::new(),
+                notes: Vec::new(),
+                summary: found.id.to_string(),
+                id: Some(found.id.clone()),
+                spec_path,
+                destroys_data,
+            },
+            node: None,
+            region: live.region.clone(),
+            generation: found.owner.generation,
+            found: Some(found.clone()),
+            leftover,
+            old_first: false,
+        });
     }
 
     /// What is live and not wanted.
@@ -477,7 +579,15 @@ impl<'a> Judge<'a> {
                 let same_kind = input.graph.find(at).is_some_and(|node| {
                     input.graph.node(node).desired.kind().name() == live.found.kind
                 });
-                !same_kind && selection.has_orphan(address)
+                let planned = self.items.iter().any(|judged| {
+                    judged.item.action == Action::Delete
+                        && judged.item.kind == live.found.kind
+                        && judged.item.id.as_ref() == Some(&live.found.id)
+                });
+                // What leaves is nobody's any more, even where its address is wanted again.
+                (!same_kind || !live.found.is_present())
+                    && !planned
+                    && selection.has_orphan(address)
             })
             .collect();
         let doomed: BTreeSet<_> = going
@@ -491,8 +601,6 @@ impl<'a> Judge<'a> {
                     .filter_map(|j| j.item.id.clone()),
             )
             .collect();
-        let ranks: BTreeMap<&str, usize> =
-            input.kinds.iter().enumerate().map(|(rank, kind)| (kind.name(), rank)).collect();
         let mut orphans: Vec<&Live> = going
             .into_iter()
             // What is leaving already is waited for only where something else waits for that.
@@ -501,56 +609,91 @@ impl<'a> Judge<'a> {
             })
             .collect();
         orphans.sort_by_key(|live| {
-            let rank = ranks.get(live.found.kind).copied().unwrap_or(0);
+            let rank = self.ranks.get(live.found.kind).copied().unwrap_or(0);
             (std::cmp::Reverse(rank), live.found.owner.address.clone(), live.found.id.clone())
         });
+        let withheld = self.withheld_orphans(&orphans);
         for live in orphans {
-            let withheld = self.below_unreadable(live, &ranks);
+            let withheld = withheld.get(&live.found.id).cloned();
             let kind = kind_named(input.kinds, live.found.kind);
             let holds_data = kind.is_some_and(|kind| kind.nature().holds_data);
             let leaving = !live.found.is_present();
-            let reason = withheld.clone().unwrap_or_else(|| {
+            let action = if withheld.is_some() { Action::Withheld } else { Action::Delete };
+            let destroys = holds_data && withheld.is_none() && !leaving;
+            let reason = withheld.unwrap_or_else(|| {
                 if leaving {
-                    "it is on its way out".to_owned()
+                    LEAVING.to_owned()
                 } else if input.options.destroy {
                     "everything goes".to_owned()
                 } else {
                     "the spec does not ask for it any more".to_owned()
                 }
             });
-            let withhold = withheld.is_some();
-            self.items.push(Judged {
-                item: Item {
-                    address: live.found.owner.address.clone(),
-                    kind: live.found.kind.to_owned(),
-                    action: if withhold { Action::Withheld } else { Action::Delete },
-                    reason: Some(reason),
-                    changes: Vec::new(),
-                    drift: Vec::new(),
-                    notes: Vec::new(),
-                    summary: live.found.id.to_string(),
-                    id: Some(live.found.id.clone()),
-                    spec_path: None,
-                    destroys_data: holds_data && !withhold && !leaving,
-                },
-                node: None,
-                region: live.region.clone(),
-                generation: live.found.owner.generation,
-                found: Some(live.found.clone()),
-                leftover: false,
-            });
+            // The address of what leaves may be wanted, and live on.
+            let lives_on = leaving && input.graph.find(&live.found.owner.address).is_some();
+            self.goes(live, action, reason, destroys, None, lives_on);
         }
     }
 
-    /// Why an orphan must stay for now: a kind that may live inside it can not be read.
-    fn below_unreadable(&self, live: &Live, ranks: &BTreeMap<&str, usize>) -> Option<String> {
-        let rank = ranks.get(live.found.kind)?;
-        let unread = self.input.snapshot.unreadable.iter().find(|unread| {
+    /// The orphans that must stay for now, and why: what may live in them, or what they live in,
+    /// can not be read.
+    fn withheld_orphans(&self, orphans: &[&Live]) -> BTreeMap<PhysicalId, String> {
+        let mut withheld = BTreeMap::new();
+        for live in orphans {
+            if let Some(why) = self.above_unreadable(live).or_else(|| self.below_unreadable(live)) {
+                withheld.insert(live.found.id.clone(), why);
+            }
+        }
+        // What lives in something that stays could go; but whoever wants it gone wants the whole.
+        loop {
+            let more: Vec<(PhysicalId, String)> = orphans
+                .iter()
+                .filter(|live| !withheld.contains_key(&live.found.id))
+                .filter_map(|live| {
+                    let inside = live.found.parents.iter().find(|id| withheld.contains_key(id))?;
+                    Some((live.found.id.clone(), format!("it lives in {inside}, which stays")))
+                })
+                .collect();
+            if more.is_empty() {
+                return withheld;
+            }
+            withheld.extend(more);
+        }
+    }
+
+    /// Why something must stay for now: it lives in what this read does not show, and a kind that
+    /// may hold it can not be read.
+    fn below_unreadable(&self, live: &Live) -> Option<String> {
+        let snapshot = self.input.snapshot;
+        let parent = live
+            .found
+            .parents
+            .iter()
+            .find(|id| !snapshot.live.iter().any(|other| other.found.id == **id))?;
+        let rank = self.ranks.get(live.found.kind)?;
+        let unread = self.unread_near(live, |other| other < rank)?;
+        let title = kind_named(self.input.kinds, unread.kind).map_or(unread.kind, |k| k.title());
+        Some(format!(
+            "it lives in {parent}, and {} can not be read in {}",
+            plural(title),
+            unread.region
+        ))
+    }
+
+    /// A kind of such a rank that can not be read where `live` is.
+    fn unread_near(&self, live: &Live, fits: impl Fn(&usize) -> bool) -> Option<&'a Unreadable> {
+        self.input.snapshot.unreadable.iter().find(|unread| {
             let global = kind_named(self.input.kinds, unread.kind)
                 .is_some_and(|kind| kind.nature().scope == Scope::Global);
-            (unread.region == live.region || global)
-                && ranks.get(unread.kind).is_some_and(|other| other > rank)
-        })?;
+            (unread.region == live.region || global || live.found.scope == Scope::Global)
+                && self.ranks.get(unread.kind).is_some_and(&fits)
+        })
+    }
+
+    /// Why something must stay for now: a kind that may live inside it can not be read.
+    fn above_unreadable(&self, live: &Live) -> Option<String> {
+        let rank = self.ranks.get(live.found.kind)?;
+        let unread = self.unread_near(live, |other| other > rank)?;
         let title = kind_named(self.input.kinds, unread.kind).map_or(unread.kind, |k| k.title());
         Some(format!(
             "it stays until {} can be read in {}: they may live in it",
@@ -581,6 +724,8 @@ impl<'a> Judge<'a> {
             destroys_data: false,
         };
         fill(&mut item);
+        let old_first = action == Action::Replace
+            && live.is_some_and(|live| self.goes_with(&live.found).next().is_some());
         let current = live.map_or(0, |live| live.found.owner.generation);
         // A new one counts on from everything that is or was at its address.
         let highest = self
@@ -605,10 +750,12 @@ impl<'a> Judge<'a> {
             found: live.map(|live| live.found.clone()),
             generation,
             leftover: false,
+            old_first,
         });
     }
 }
 
+const LEAVING: &str = "it is on its way out";
 const REPORT: &str = "this is a fault in coderctl; please report it with this message";
 
 fn removal(field: String, live: Value) -> Change {

@@ -8,6 +8,7 @@ mod poles;
 mod resume;
 mod select;
 mod steps;
+mod stranded;
 
 pub use applied::{Applied, AppliedResource};
 pub use resume::{Moved, moved_since};
@@ -287,10 +288,14 @@ impl Plan {
 
 /// Makes the plan.
 pub fn plan(input: &Input<'_>) -> Plan {
+    // Providers list in any order; the plan must not depend on it.
+    let snapshot = input.snapshot.in_order();
+    let input = &Input { snapshot: &snapshot, ..*input };
     let selection = select::select(input);
     let judged = items::judge(input, &selection);
     let mut refusals = judged.refusals;
     refusals.extend(consent::refusals(input, &judged.items));
+    refusals.extend(stranded::refusals(input, &judged.items));
     let (mut steps, cycle) = steps::order(input, &judged.items);
     refusals.extend(cycle);
     let (estimate, critical_path) = poles::measure(&mut steps);

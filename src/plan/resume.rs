@@ -4,7 +4,7 @@
 //! an earlier, partial run of the same file has done is not a move; everything else is.
 
 use super::{Action, Item, Plan};
-use crate::name::Address;
+use crate::name::{Address, PhysicalId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -47,23 +47,34 @@ fn fit(planned: Action, found: Option<Action>) -> Fit {
     }
 }
 
+/// Where an item is found again in another plan: what goes by its id, for several may go from one
+/// address; everything else by its address.
+type Key<'a> = (&'a Address, &'a str, Option<&'a PhysicalId>);
+
+fn index(plan: &Plan) -> BTreeMap<Key<'_>, &Item> {
+    plan.items
+        .iter()
+        .map(|item| {
+            let id = item.id.as_ref().filter(|_| item.action == Action::Delete);
+            ((&item.address, item.kind.as_str(), id), item)
+        })
+        .collect()
+}
+
 /// Everything that is not as `saved` knew it, given the plan made `now`.
 pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
-    let index = |plan: &'_ Plan| -> BTreeMap<(Address, String, bool), Item> {
-        plan.items
-            .iter()
-            .map(|item| {
-                let goes = item.action == Action::Delete;
-                ((item.address.clone(), item.kind.clone(), goes), item.clone())
-            })
-            .collect()
-    };
     let (before, after) = (index(saved), index(now));
     let mut moved = Vec::new();
     for (key, planned) in &before {
-        let found = after.get(key).or_else(|| {
-            // A create that somebody else's delete turned round, or the reverse.
-            after.get(&(key.0.clone(), key.1.clone(), !key.2)).filter(|_| !key.2)
+        let found = after.get(key).copied().or_else(|| {
+            // What was to stay and now goes, or was to go and now stays.
+            after.values().copied().find(|item| {
+                item.kind == planned.kind
+                    && match planned.action {
+                        Action::Delete => item.id == planned.id,
+                        _ => item.address == planned.address,
+                    }
+            })
         });
         let action = found.map(|found| found.action);
         let fits = match fit(planned.action, action) {
@@ -97,9 +108,11 @@ pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
     for (key, found) in &after {
         let known = before.contains_key(key)
             || (found.action == Action::Delete
-                && before.get(&(key.0.clone(), key.1.clone(), false)).is_some_and(|planned| {
+                && before.values().any(|planned| {
                     // The old one that a half-done replace leaves behind.
                     planned.action == Action::Replace
+                        && planned.kind == found.kind
+                        && planned.id == found.id
                 }));
         if !known && found.action != Action::Keep {
             moved.push(Moved {

@@ -65,9 +65,12 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
 
 fn draft(input: &Input<'_>, judged: &Judged, nature: &Nature, verb: Verb) -> Draft {
     let deleting = verb == Verb::Delete;
-    let exclusive = judged.node.and_then(|node| input.graph.node(node).desired.exclusive());
-    let typical =
-        judged.node.map_or(nature.typical, |node| input.graph.node(node).desired.typical());
+    let node = judged.node.or_else(|| input.graph.find(&judged.item.address));
+    let desired = node
+        .map(|node| &input.graph.node(node).desired)
+        .filter(|desired| desired.kind().name() == judged.item.kind);
+    let exclusive = desired.and_then(|desired| desired.exclusive());
+    let typical = desired.map_or(nature.typical, |desired| desired.typical());
     let generation = match (&judged.found, deleting) {
         (Some(found), true) => found.owner.generation,
         _ => judged.generation,
@@ -137,21 +140,14 @@ fn replaces(
             referrers.entry(edge.node.index()).or_default().push(at);
         }
     }
-    // What must be gone before its successor can be made. Items of nodes stand in the order of
-    // the graph, so a parent is judged before what lives in it.
-    let mut gone_first: BTreeSet<&PhysicalId> = BTreeSet::new();
     for (at, judged) in items.iter().enumerate() {
         let (Some(node), Some(made), Some(gone)) = (judged.node, put[at], delete[at]) else {
             continue;
         };
         let order = kind_named(input.kinds, &judged.item.kind).map(|kind| kind.nature().replace);
-        let found = judged.found.as_ref();
-        // The new one of a parent that goes first can not be there while the old child is: the
-        // child goes first too, whatever its kind prefers.
-        let in_gone =
-            found.is_some_and(|found| found.parents.iter().any(|id| gone_first.contains(id)));
-        if order == Some(ReplaceOrder::DeleteFirst) || in_gone {
-            gone_first.extend(found.map(|found| &found.id));
+        // `old_first`: the new one of a parent that goes first can not be there while the old child
+        // is, so the child goes first too, whatever its kind prefers.
+        if judged.old_first || order == Some(ReplaceOrder::DeleteFirst) {
             all.wait(made, gone, Need::Ready);
         } else {
             all.wait(gone, made, Need::Ready);
@@ -165,7 +161,15 @@ fn replaces(
     // A leftover goes once what replaced it stands and everything has moved over.
     for (at, judged) in items.iter().enumerate() {
         let (true, Some(gone)) = (judged.leftover, delete[at]) else { continue };
-        let Some(node) = input.graph.find(&judged.item.address) else { continue };
+        let address = input.graph.moved.get(&judged.item.address).unwrap_or(&judged.item.address);
+        let Some(node) = input.graph.find(address) else { continue };
+        if judged.found.as_ref().is_some_and(|found| !found.is_present()) {
+            // It is on its way out: what takes its place comes after it.
+            if let Some(step) = by_node.get(&node.index()).and_then(|heir| put[*heir]) {
+                all.wait(step, gone, Need::Ready);
+            }
+            continue;
+        }
         let heirs = by_node.get(&node.index()).into_iter();
         for heir in heirs.chain(referrers.get(&node.index()).into_iter().flatten()) {
             if let Some(step) = put[*heir] {

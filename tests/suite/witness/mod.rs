@@ -1,0 +1,16 @@
+//! Witnesses from outside: servers and clients that this project did not write look at what the
+//! real program does over a socket.
+//!
+//! * moto is another implementation of AWS: the lifecycle of every kind that it knows.
+//! * A proxy holds every request against AWS's own service models on its way to the sandbox.
+//! * The AWS CLI reads what was applied.
+//!
+//! All three are Python; [`python`] sets them up. What takes is python3 with its venv module, and
+//! once a network to a package index. Without them these tests fail and say so.
+
+mod aws_cli;
+mod lint;
+mod moto;
+mod program;
+mod python;
+mod server;
