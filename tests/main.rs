@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
-    mod guard;
     mod architecture;
     mod docs;
     mod execute_events;
+    mod guard;
     mod harness;
     mod kinds_identity;
     mod kinds_more;

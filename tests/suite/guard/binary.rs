@@ -22,10 +22,11 @@ impl Ran {
         self
     }
 
-    /// Asserts that one of the streams says so.
+    /// Asserts that one of the streams says so, wherever its lines break.
     pub(super) fn says(self, text: &str) -> Self {
+        let flat = |said: &str| said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            self.out.contains(text) || self.err.contains(text),
+            flat(&self.out).contains(text) || flat(&self.err).contains(text),
             "{text:?} is not in:\n{}\n{}",
             self.out,
             self.err

@@ -18,11 +18,12 @@ async fn a_plan_with_nothing_to_do_asks_each_kind_once() {
     }
     // Beside one list a kind:
     // - sts:GetCallerIdentity, ec2:DescribeAvailabilityZones: who and where we are, once a command.
-    // - s3:GetObject, s3:ListObjectsV2: the record.
+    // - s3:GetObject: the record, what was applied, the intents, the lock.
     // - ec2:DescribeVpcAttribute: DescribeVpcs leaves the two DNS attributes out, and each is a
     //   call of its own.
     // - ec2:DescribeSecurityGroups twice: the groups of the deployment, and the default group of
     //   its VPC.
-    // - iam and kms: lists carry neither tags nor policies; these come one a resource.
+    // - iam:GetAccountAuthorizationDetails: ListRoles gives neither tags nor policies.
+    // - logs:ListTagsForResource: DescribeLogGroups gives no tags; one call a log group of ours.
     insta::assert_snapshot!(calls);
 }
