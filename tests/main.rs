@@ -6,6 +6,7 @@ mod suite {
     mod architecture;
     mod docs;
     mod execute_events;
+    mod guard;
     mod harness;
     mod kinds_identity;
     mod kinds_more;

@@ -4,6 +4,7 @@
 //! an earlier, partial run of the same file has done is not a move; everything else is.
 
 use super::{Action, Item, Plan};
+use crate::kind::Cause;
 use crate::name::{Address, PhysicalId};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ enum Fit {
     Fits,
     /// Fits if the found changes are among the planned ones.
     IfSubset,
+    /// Fits if what is left to do is the rest of a create that was cut short. One that was
+    /// finished has been written down as applied: by whom ever, with other values.
+    IfUnfinished,
     /// Somebody else was here.
     Moved,
 }
@@ -38,7 +42,8 @@ fn fit(planned: Action, found: Option<Action>) -> Fit {
     match (planned, found) {
         (_, Some(Withheld)) | (Withheld, Some(_)) => Fit::Moved,
         (Keep | Wait, Some(Keep | Wait)) => Fit::Fits,
-        (Create, Some(Create | Keep | Wait | Update)) => Fit::Fits,
+        (Create, Some(Create | Keep | Wait)) => Fit::Fits,
+        (Create, Some(Update)) => Fit::IfUnfinished,
         (Update, Some(Update)) => Fit::IfSubset,
         (Update, Some(Keep | Wait)) => Fit::Fits,
         (Replace, Some(Replace | Create | Keep | Wait | Update)) => Fit::Fits,
@@ -86,6 +91,9 @@ pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
                         .iter()
                         .any(|known| known.field == change.field && known.to == change.to)
                 })
+            }),
+            Fit::IfUnfinished => found.is_some_and(|found| {
+                found.changes.iter().all(|change| change.cause == Cause::Unknown)
             }),
             Fit::Moved => false,
         };

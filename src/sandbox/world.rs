@@ -150,6 +150,12 @@ impl Sandbox {
         self.board().forget_calls();
     }
 
+    /// Everything that is in the world now, as the state file would hold it: for whoever compares
+    /// two worlds, or looks for what must not be in one.
+    pub fn dump(&self) -> serde_json::Value {
+        serde_json::to_value(self.world().store.as_ref()).unwrap_or_default()
+    }
+
     /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
     /// run is to be dropped. Until [`Sandbox::set_faults`], no call is answered any more.
     pub async fn stopped(&self) {

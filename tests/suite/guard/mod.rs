@@ -1,0 +1,12 @@
+//! What a run must never do: act on what it can not read, touch what is not its own, work beside
+//! another run, carry out a plan that is not the one that was shown, let a secret out.
+
+mod binary;
+mod calls;
+mod canary;
+mod cli;
+mod deployment;
+mod foreign;
+mod plan_file;
+mod two;
+mod unreadable;
