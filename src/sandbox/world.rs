@@ -150,6 +150,19 @@ impl Sandbox {
         self.board().forget_calls();
     }
 
+    /// Everything that is in the world now, as the state file would hold it: for whoever compares
+    /// two worlds, or looks for what must not be in one.
+    pub fn dump(&self) -> serde_json::Value {
+        serde_json::to_value(self.world().store.as_ref()).unwrap_or_default()
+    }
+
+    /// Another world that is as this one is now, on the same clock and without faults: what
+    /// happens in one is not seen in the other. It is not kept in a file.
+    pub fn fork(&self) -> Self {
+        let store = self.world().store.as_ref().clone();
+        Self::with(self.inner.clock, store, None)
+    }
+
     /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
     /// run is to be dropped. Until [`Sandbox::set_faults`], no call is answered any more.
     pub async fn stopped(&self) {

@@ -1,8 +1,8 @@
 //! The lock, against the sandbox's S3 and on paused time.
 
-use super::record_world::{caller, world};
+use super::record_world::{begin, caller, world};
 use coderctl::aws::record::{
-    Acquired, Bucket, Held, Holder, Lock, Locked, Record, S3Journal, TTL, default_name, ensure,
+    Acquired, Bucket, Held, Holder, Lock, Locked, S3Journal, TTL, default_name, ensure,
 };
 use coderctl::execute::{Intent, Journal};
 use coderctl::kind::{Class, Cx};
@@ -133,7 +133,7 @@ async fn a_beating_holder_keeps_it_for_hours() {
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_slept_is_stopped_before_it_can_harm() {
     let (sandbox, cx, bucket) = with_bucket().await;
-    Record::begin(&cx, &bucket, Bucket::Ours, None).await.unwrap();
+    begin(&cx, &bucket, Bucket::Ours, None).await.unwrap();
     let regions = BTreeSet::from([Region::new("us-east-1")]);
     let slow = held(&cx, &bucket, "slow").await;
     let journal = S3Journal::open(&cx, &bucket, &slow, &regions).await.unwrap();

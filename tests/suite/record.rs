@@ -1,6 +1,6 @@
 //! The record and its bucket, against the sandbox's S3 and on paused time.
 
-use super::record_world::{ACCOUNT, caller, caller_in, clients, deployment, world};
+use super::record_world::{ACCOUNT, begin, caller, caller_in, clients, deployment, world};
 use aws_sdk_s3::primitives::ByteStream;
 use coderctl::aws::facts::Facts;
 use coderctl::aws::record::{
@@ -27,7 +27,7 @@ async fn begun() -> (Sandbox, Cx, String, Held) {
     let sandbox = world();
     let cx = caller(&sandbox, 0);
     let bucket = default_name(&cx.deployment);
-    Record::begin(&cx, &bucket, Bucket::Ours, None).await.unwrap();
+    begin(&cx, &bucket, Bucket::Ours, None).await.unwrap();
     let held = lock(&cx, &bucket).await;
     (sandbox, cx, bucket, held)
 }
@@ -113,7 +113,7 @@ async fn a_first_apply_may_die_at_every_call() {
                 Fault::on(Matching::Any, Effect::Stop(stop)).nth(nth)
             ]));
             let first = tokio::select! {
-                first = Record::begin(&cx, &bucket, Bucket::Ours, None) => Some(first.unwrap()),
+                first = begin(&cx, &bucket, Bucket::Ours, None) => Some(first.unwrap()),
                 () = sandbox.stopped() => None,
             };
             if first.is_some() {
@@ -124,7 +124,7 @@ async fn a_first_apply_may_die_at_every_call() {
             stops += 1;
             sandbox.set_faults(Faults::none());
             let again = caller(&sandbox, 0);
-            let (record, _) = Record::begin(&again, &bucket, Bucket::Ours, None).await.unwrap();
+            let (record, _) = begin(&again, &bucket, Bucket::Ours, None).await.unwrap();
             let loaded = Record::load(&again, &bucket).await.unwrap().unwrap();
             assert_eq!(loaded.record, record);
             sandbox.forget_calls();
@@ -145,8 +145,8 @@ async fn two_first_applies_get_one_uid_also_when_answers_are_lost() {
             sandbox.set_faults(Faults::script([fault]));
         }
         let (a, b) = tokio::join!(
-            Record::begin(&one, &bucket, Bucket::Ours, None),
-            Record::begin(&two, &bucket, Bucket::Ours, None)
+            begin(&one, &bucket, Bucket::Ours, None),
+            begin(&two, &bucket, Bucket::Ours, None)
         );
         assert_eq!(a.unwrap().0, b.unwrap().0);
     }
@@ -158,7 +158,7 @@ async fn a_lost_record_is_made_again_with_the_uid_that_is_live() {
     let cx = caller(&sandbox, 0);
     let bucket = default_name(&cx.deployment);
     let live = Uid::new("0f8fad5b-d9cb-469f-a165-70867728950e");
-    let (record, _) = Record::begin(&cx, &bucket, Bucket::Ours, Some(&live)).await.unwrap();
+    let (record, _) = begin(&cx, &bucket, Bucket::Ours, Some(&live)).await.unwrap();
     assert_eq!(record.uid, live);
 }
 

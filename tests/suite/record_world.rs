@@ -4,8 +4,9 @@ use aws_config::{BehaviorVersion, Region as AwsRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use coderctl::aws::Clients;
+use coderctl::aws::record::{Bucket, Record, ensure};
 use coderctl::clock::Clock;
-use coderctl::kind::{Connectors, Cx, Deployment};
+use coderctl::kind::{Connectors, Cx, Deployment, Result};
 use coderctl::name::{AccountId, DeploymentName, Partition, Region, Uid};
 use coderctl::sandbox::{Sandbox, SandboxHttp};
 use std::time::{Duration, SystemTime};
@@ -61,4 +62,15 @@ pub(crate) fn caller_in(sandbox: &Sandbox, region: &str, offset: i64) -> Cx {
     let clock = Clock::starting_at(SystemTime::UNIX_EPOCH + now, 1);
     let connectors = Connectors::default().with(clients(sandbox, clock));
     Cx::new(deployment(region, None), clock, connectors)
+}
+
+/// Makes sure of the bucket and begins the record, as a first apply does.
+pub(crate) async fn begin(
+    cx: &Cx,
+    bucket: &str,
+    whose: Bucket,
+    live: Option<&Uid>,
+) -> Result<(Record, Vec<String>)> {
+    let notes = ensure(cx, bucket, whose).await?;
+    Ok((Record::begin(cx, bucket, live).await?, notes))
 }
