@@ -265,7 +265,8 @@ fn named(thing: &Value, names: &BTreeMap<String, String>) -> Value {
             });
             // A policy of nobody's making, or a map by ids: the keys are ids as well.
             let pair = |(key, value): (&String, &Value)| (text(key, names), named(value, names));
-            Value::Object(kept.map(pair).collect())
+            let sorted: BTreeMap<String, Value> = kept.map(pair).collect();
+            Value::Object(sorted.into_iter().collect())
         }
         Value::Array(list) => {
             let mut list: Vec<Value> = list.iter().map(|item| named(item, names)).collect();
