@@ -4,14 +4,18 @@
 
 mod suite {
     mod architecture;
+    mod crash;
+    mod deployment;
     mod docs;
     mod execute_events;
+    mod faults;
     mod guard;
     mod harness;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
     mod kube_object;
+    mod life;
     mod lock;
     mod plan_properties;
     mod plan_tables;

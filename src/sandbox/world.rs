@@ -156,6 +156,13 @@ impl Sandbox {
         serde_json::to_value(self.world().store.as_ref()).unwrap_or_default()
     }
 
+    /// Another world that is as this one is now, on the same clock and without faults: what
+    /// happens in one is not seen in the other. It is not kept in a file.
+    pub fn fork(&self) -> Self {
+        let store = self.world().store.as_ref().clone();
+        Self::with(self.inner.clock, store, None)
+    }
+
     /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
     /// run is to be dropped. Until [`Sandbox::set_faults`], no call is answered any more.
     pub async fn stopped(&self) {

@@ -214,7 +214,7 @@ impl RestOfRegion for Address {
     }
 }
 
-fn config(sandbox: &Sandbox) -> SdkConfig {
+pub(crate) fn config(sandbox: &Sandbox) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(REGION))

@@ -1,0 +1,290 @@
+//! A deployment in an account of its own, on virtual time, driven as the commands drive it; and
+//! pictures of accounts that can be compared.
+
+use super::harness::config;
+use coderctl::aws::Clients;
+use coderctl::cli::connect::Connected;
+use coderctl::cli::drive::{Caller, Carried, carry_out};
+use coderctl::cli::session::{Session, Target};
+use coderctl::clock::Clock;
+use coderctl::event::{Event, What};
+use coderctl::kind::Connectors;
+use coderctl::plan::{Options, Plan};
+use coderctl::sandbox::{Faults, Sandbox};
+use coderctl::spec::{Input, Loaded, load};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+/// The small spec.
+pub(crate) const SMALL: &str = "tests/suite/life/small.yaml";
+/// The example.
+pub(crate) const EXAMPLE: &str = "examples/network.yaml";
+
+/// A spec below the repository, with `set` on top of it.
+pub(crate) fn spec(file: &str, set: &[&str]) -> Loaded {
+    let files = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)];
+    let set = set.iter().map(|line| (*line).to_owned()).collect();
+    match load(&Input { files, set }) {
+        Ok(loaded) => loaded,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+/// What everything goes with.
+pub(crate) fn destroy() -> Options {
+    Options { destroy: true, ..Options::default() }
+}
+
+/// How a run that was begun came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every step is done.
+    Complete,
+    /// Why not.
+    Failed(String),
+    /// The process died on the way.
+    Died,
+}
+
+/// An account.
+#[derive(Clone)]
+pub(crate) struct Deployment {
+    pub(crate) sandbox: Sandbox,
+    seed: u64,
+}
+
+impl Deployment {
+    /// An account in which nothing was ever done.
+    pub(crate) fn new(seed: u64) -> Deployment {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        Deployment { sandbox: Sandbox::in_memory(Clock::starting_at(start, 1), seed), seed }
+    }
+
+    /// An account that is as this one is now.
+    pub(crate) fn fork(&self) -> Deployment {
+        Deployment { sandbox: self.sandbox.fork(), seed: self.seed }
+    }
+
+    /// Lets `seconds` pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        self.sandbox.clock().sleep(Duration::from_secs(seconds)).await;
+    }
+
+    async fn open(&self, spec: &Loaded) -> Result<Session, String> {
+        let clock = self.sandbox.clock();
+        let clients = Clients::from_config(config(&self.sandbox), true, clock, self.seed);
+        let connectors = Connectors::default().with(clients.clone());
+        let connected = Connected { clock, clients, connectors };
+        Session::open(connected, Some(spec.clone()), Target::of(spec), None)
+            .await
+            .map_err(|failure| format!("opening: {}", failure.message))
+    }
+
+    /// What a new process would do.
+    pub(crate) async fn plan(&self, spec: &Loaded, options: &Options) -> Plan {
+        self.open(spec).await.unwrap().plan(options).await.plan
+    }
+
+    /// Plans and carries out, as one process does.
+    async fn carry(&self, spec: &Loaded, options: &Options) -> Result<(), String> {
+        let mut session = self.open(spec).await?;
+        let plan = session.plan(options).await.plan;
+        if let Some(refusal) = plan.refusals.first() {
+            return Err(format!("refused: {}", refusal.why));
+        }
+        if let Some(unread) = plan.unread.first() {
+            return Err(format!("unread: {}: {}", unread.kind, unread.why));
+        }
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let failed = Arc::new(Mutex::new(Vec::new()));
+        let heard = failed.clone();
+        let sink = Arc::new(move |event: Event| {
+            if let What::StepFailed { step, error, .. } = event.what {
+                let step = format!("{:?} {} {}: {error}", step.verb, step.kind, step.address);
+                heard.lock().unwrap().push(step);
+            }
+        });
+        let Carried { outcome, .. } =
+            carry_out(&mut session, &plan, options, &Caller::default(), |_, _| sink)
+                .await
+                .map_err(|failure| format!("{:?}: {}", failure.exit, failure.message))?;
+        if outcome.is_complete() {
+            return Ok(());
+        }
+        let failed = failed.lock().unwrap().join("; ");
+        Err(format!("steps failed: {failed}"))
+    }
+
+    /// Plans and carries out, and stops where the sandbox says that the process dies.
+    pub(crate) async fn run(&self, spec: &Loaded, options: &Options) -> End {
+        tokio::select! {
+            biased;
+            () = self.sandbox.stopped() => End::Died,
+            end = self.carry(spec, options) => match end {
+                Ok(()) => End::Complete,
+                Err(why) => End::Failed(why),
+            },
+        }
+    }
+
+    /// Carries out, without trouble, and asserts that nothing is left to do.
+    pub(crate) async fn done(&self, spec: &Loaded, options: &Options) {
+        self.sandbox.set_faults(Faults::none());
+        assert_eq!(self.run(spec, options).await, End::Complete);
+        assert_eq!(self.left(spec, options).await, "");
+    }
+
+    /// What a plan would still do.
+    pub(crate) async fn left(&self, spec: &Loaded, options: &Options) -> String {
+        let plan = self.plan(spec, options).await;
+        let steps =
+            plan.steps.iter().map(|step| format!("{:?} {}", step.name.verb, step.name.address));
+        let drift = plan.items.iter().filter(|item| !item.drift.is_empty());
+        let drift = drift.map(|item| format!("drift {}: {:?}", item.address, item.drift));
+        let refused = plan.refusals.iter().map(|refusal| refusal.why.clone());
+        let unread = plan.unread.iter().map(|unread| format!("unread {}", unread.kind));
+        steps.chain(drift).chain(refused).chain(unread).collect::<Vec<_>>().join("\n")
+    }
+
+    /// EC2, for what happens behind the deployment's back.
+    pub(crate) fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&config(&self.sandbox))
+    }
+
+    /// What is in the account, two hours from now, when what was deleted is no longer shown:
+    /// one line a resource, in which ids are replaced by the address or by what the thing is.
+    /// Times, addresses that AWS draws, the uid and the record are left out.
+    pub(crate) async fn picture(&self) -> Vec<String> {
+        self.pass(7200).await;
+        self.ec2().describe_vpcs().send().await.unwrap();
+        picture(&self.sandbox.dump())
+    }
+}
+
+/// What differs between a picture and what it should be; empty if nothing does.
+pub(crate) fn difference(is: &[String], should: &[String]) -> String {
+    let mut counts: BTreeMap<&String, i32> = BTreeMap::new();
+    is.iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    should.iter().for_each(|line| *counts.entry(line).or_default() -= 1);
+    let lines = counts.iter().filter(|(_, count)| **count != 0);
+    lines.map(|(line, count)| format!("{count:+} {line}\n")).collect()
+}
+
+/// Fields that differ from run to run, or follow from others.
+const NOISE: [&str; 16] = [
+    "created",
+    "available",
+    "decided",
+    "deleted",
+    "gone",
+    "updated",
+    "since",
+    "public_ip",
+    "private_ip",
+    "association",
+    "coderctl:uid",
+    "tokens",
+    "last_time",
+    "made",
+    "writes",
+    "deletion",
+];
+
+fn picture(dump: &Value) -> Vec<String> {
+    let mut things: BTreeMap<String, (String, Value)> = BTreeMap::new();
+    for account in members(&dump["accounts"]) {
+        for (kind, thing, id) in kinds(account.1) {
+            if thing["deleted"].is_null() && thing["gone"].is_null() && thing["deletion"].is_null()
+            {
+                things.insert(id, (kind, thing));
+            }
+        }
+    }
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for (id, (kind, thing)) in &things {
+        let address = thing["tags"]["coderctl:address"].as_str();
+        names.insert(id.clone(), format!("{kind} {}", address.unwrap_or_default()));
+    }
+    let mut lines = Vec::new();
+    // Names of what has no address come from what it points at; a few rounds reach everything.
+    for _ in 0..4 {
+        lines = things
+            .iter()
+            .map(|(id, (kind, thing))| (id.clone(), format!("{kind} {}", named(thing, &names))))
+            .collect::<Vec<_>>();
+        for (id, line) in &lines {
+            if things[id].1["tags"]["coderctl:address"].is_null() {
+                let digest = line
+                    .bytes()
+                    .fold(5381_u64, |sum, byte| sum.wrapping_mul(33).wrapping_add(u64::from(byte)));
+                names.insert(id.clone(), format!("{}#{digest:x}", things[id].0));
+            }
+        }
+    }
+    let mut lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
+    lines.sort();
+    lines
+}
+
+fn members(value: &Value) -> Vec<(&String, &Value)> {
+    value.as_object().map(|map| map.iter().collect()).unwrap_or_default()
+}
+
+/// Every resource of an account: what it is, itself, its id.
+fn kinds(account: &Value) -> Vec<(String, Value, String)> {
+    let mut all = Vec::new();
+    let mut take = |service: &str, value: &Value| {
+        for (kind, map) in members(value) {
+            if kind != "tokens" && kind != "deleted" {
+                for (id, thing) in members(map) {
+                    all.push((format!("{service}/{kind}"), thing.clone(), id.clone()));
+                }
+            }
+        }
+    };
+    take("iam", &account["iam"]);
+    for (_, region) in members(&account["regions"]) {
+        for (service, value) in members(region) {
+            take(service, value);
+        }
+    }
+    all
+}
+
+/// The thing without noise, ids replaced by names, lists in order.
+fn named(thing: &Value, names: &BTreeMap<String, String>) -> Value {
+    match thing {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, value)| {
+                !NOISE.contains(&key.as_str()) && !(key.as_str() == "id" && value.is_string())
+            });
+            // A policy of nobody's making, or a map by ids: the keys are ids as well.
+            let pair = |(key, value): (&String, &Value)| (text(key, names), named(value, names));
+            let sorted: BTreeMap<String, Value> = kept.map(pair).collect();
+            Value::Object(sorted.into_iter().collect())
+        }
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(|item| named(item, names)).collect();
+            list.sort_by_key(ToString::to_string);
+            Value::Array(list)
+        }
+        Value::String(line) => Value::String(text(line, names)),
+        other => other.clone(),
+    }
+}
+
+fn text(line: &str, names: &BTreeMap<String, String>) -> String {
+    // Ids are long enough not to be met by chance; names of roles and groups stay.
+    let mut line = line.to_owned();
+    for (id, name) in names {
+        if id.len() >= 20 && id.contains("-0") || id.len() == 36 {
+            line = line.replace(id.as_str(), name);
+        }
+    }
+    line
+}
