@@ -103,10 +103,9 @@ impl<'a> Work<'a> {
         let name: StepName = step.name.clone();
         let sink = e.sink.clone();
         let clock = e.cx.clock;
-        let intent = e.journal.intent(&name.address, &name.kind);
-        let token = intent
-            .filter(|intent| intent.generation == step.generation)
-            .map_or_else(|| uuid::Uuid::new_v4().to_string(), |intent| intent.token);
+        // Never one of an earlier run: what that may have made is looked for by its tags until
+        // reads have surely caught up, and with other parameters AWS would refuse its token.
+        let token = uuid::Uuid::new_v4().to_string();
         let cx = e.cx.in_region(&step.region).in_step(StepCx {
             address: name.address.clone(),
             generation: step.generation,

@@ -6,7 +6,7 @@ use crate::name::{AccountId, Address, DeploymentName, Partition, Region, Uid};
 use crate::secret::Masks;
 use crate::value::{Facts, In, NodeId, Text};
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -154,6 +154,7 @@ pub struct Cx {
     apis: Arc<Apis>,
     step: Option<Arc<StepCx>>,
     fence: Option<Fence>,
+    remembered: Arc<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// Asked before every call that changes something: an error means that the lock is not surely
@@ -188,6 +189,7 @@ impl Cx {
             apis: Arc::default(),
             step: None,
             fence: None,
+            remembered: Arc::default(),
         }
     }
 
@@ -226,6 +228,20 @@ impl Cx {
             return Err(Error::of(Class::Interrupted, "nothing more is started"));
         }
         self.fence.as_ref().map_or(Ok(()), |fence| fence.0())
+    }
+
+    /// The same, remembering these names by kind: those that resources had when they were last
+    /// applied.
+    #[must_use]
+    pub fn remembering(&self, names: BTreeMap<String, BTreeSet<String>>) -> Self {
+        Cx { remembered: Arc::new(names), ..self.clone() }
+    }
+
+    /// The names that resources of a kind had when they were last applied: where names are ids and
+    /// there is no filter by tag, they are how what is not wanted any more is found. Whose a
+    /// resource is, its tags alone say.
+    pub fn remembered(&self, kind: &str) -> impl Iterator<Item = &str> {
+        self.remembered.get(kind).into_iter().flatten().map(String::as_str)
     }
 
     /// The same, in another region.

@@ -603,9 +603,12 @@ impl<'a> Judge<'a> {
             .collect();
         let mut orphans: Vec<&Live> = going
             .into_iter()
-            // What is leaving already is waited for only where something else waits for that.
+            // What is leaving already is waited for where something else waits for that; and when
+            // everything goes, so that what a run that died has left half deleted goes whole.
             .filter(|live| {
-                live.found.is_present() || live.found.parents.iter().any(|id| doomed.contains(id))
+                live.found.is_present()
+                    || self.input.options.destroy
+                    || live.found.parents.iter().any(|id| doomed.contains(id))
             })
             .collect();
         orphans.sort_by_key(|live| {
@@ -738,7 +741,9 @@ impl<'a> Judge<'a> {
             })
             .map(|live| live.found.owner.generation)
             .max()
-            .unwrap_or(0);
+            .unwrap_or(0)
+            // One that an interrupted replace has deleted already still counts.
+            .max(self.input.applied.generation(&wanted.address));
         let generation = match action {
             Action::Create | Action::Replace => highest + 1,
             _ => current,

@@ -151,6 +151,7 @@ impl Kind for LogGroup {
             .iter()
             .map(|wanted| wanted.desired.name.as_str())
             .chain(written_to)
+            .chain(cx.remembered(Self::NAME))
             .filter(|name| !name.starts_with(PREFIX))
             .collect();
         let mut groups = BTreeMap::new();
