@@ -176,7 +176,7 @@ pub(crate) fn difference(is: &[String], should: &[String]) -> String {
 }
 
 /// Fields that differ from run to run, or follow from others.
-const NOISE: [&str; 16] = [
+const NOISE: [&str; 17] = [
     "created",
     "available",
     "decided",
@@ -188,6 +188,8 @@ const NOISE: [&str; 16] = [
     "private_ip",
     "association",
     "coderctl:uid",
+    // How often something was replaced: a run that died half way may leave less to replace.
+    "coderctl:generation",
     "tokens",
     "last_time",
     "made",
