@@ -263,7 +263,7 @@ fn named(thing: &Value, names: &BTreeMap<String, String>) -> Value {
     match thing {
         Value::Object(map) => {
             let kept = map.iter().filter(|(key, value)| {
-                !NOISE.contains(&key.as_str()) && !(key.as_str() == "id" && value.is_string())
+                !(NOISE.contains(&key.as_str()) || key.as_str() == "id" && value.is_string())
             });
             // A policy of nobody's making, or a map by ids: the keys are ids as well.
             let pair = |(key, value): (&String, &Value)| (text(key, names), named(value, names));

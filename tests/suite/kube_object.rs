@@ -222,7 +222,8 @@ async fn a_plan_sends_nothing_but_reads_and_no_secret() {
     let found = kind.list(cx, &[], &Nothing).await.unwrap().ours;
     let error = kind.delete(cx, &found[0]).await.unwrap_err().to_string();
     assert!(error.contains("not a read"), "{error}");
-    let said = format!("{:?} {:?}", w.said.lock().unwrap(), w.plan(&objects).await);
+    let plan = w.plan(&objects).await;
+    let said = format!("{:?} {plan:?}", w.said.lock().unwrap());
     assert!(!said.contains("value-of-one"));
 }
 

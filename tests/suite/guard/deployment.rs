@@ -13,7 +13,7 @@ use coderctl::clock::Clock;
 use coderctl::event::{Event, Sink};
 use coderctl::kind::Connectors;
 use coderctl::kube::Cluster;
-use coderctl::plan::{Action, Item, Options, Plan};
+use coderctl::plan::{Item, Options, Plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Effect, Fault, Faults, Sandbox, SandboxHttp};
 use coderctl::spec::{Input, Loaded, load};
@@ -186,17 +186,4 @@ impl World {
 /// To destroy everything.
 pub(super) fn destroy() -> Options {
     Options { destroy: true, ..Options::default() }
-}
-
-/// What is done with the item at `address`.
-pub(super) fn action(plan: &Plan, address: &str) -> Action {
-    item(plan, address).action
-}
-
-/// The item at `address`.
-pub(super) fn item<'a>(plan: &'a Plan, address: &str) -> &'a Item {
-    match plan.items.iter().find(|item| item.address.as_str() == address) {
-        Some(item) => item,
-        None => panic!("nothing at {address}"),
-    }
 }
