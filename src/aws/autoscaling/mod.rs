@@ -1,0 +1,1 @@
+//! EC2 Auto Scaling: what is attached to the groups that node groups make.

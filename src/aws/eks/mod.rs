@@ -1,0 +1,3 @@
+//! EKS: clusters, what runs in them, and who may use them.
+
+pub mod access;

@@ -1,0 +1,1 @@
+//! RDS: Aurora clusters and what they need.

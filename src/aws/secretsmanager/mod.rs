@@ -1,0 +1,1 @@
+//! Secrets Manager: secrets that coderctl makes and keeps.
