@@ -26,6 +26,7 @@ mod suite {
     mod sandbox;
     mod sandbox_kube;
     mod sandbox_services;
+    pub(crate) mod seeds;
     mod spec;
     mod toy;
     mod witness;

@@ -595,9 +595,10 @@ impl<'a> Judge<'a> {
             .filter(|live| live.found.is_present())
             .map(|live| live.found.id.clone())
             .chain(
+                // What is replaced, and what is left over at its address.
                 self.items
                     .iter()
-                    .filter(|j| j.item.action == Action::Replace)
+                    .filter(|j| matches!(j.item.action, Action::Replace | Action::Delete))
                     .filter_map(|j| j.item.id.clone()),
             )
             .collect();

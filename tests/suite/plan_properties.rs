@@ -1,6 +1,7 @@
 //! What holds for every graph and every world: random towns, changed behind our back, planned,
 //! applied, killed, and applied again.
 
+use super::seeds::config;
 use super::toy::bench::{Bench, Run, at, everything, one_at_a_time, region, steps};
 use super::toy::kinds::{Bead, Crate, Job, Link, Note, Part, Tower, id};
 use super::toy::world::{Fault, Wish};
@@ -446,12 +447,7 @@ async fn holds(case: Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 128,
-        failure_persistence: None,
-        max_shrink_iters: 4000,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 4000, ..config(256) })]
 
     #[test]
     fn every_town_becomes_what_is_asked_for_and_nothing_else_is_touched(case in case()) {

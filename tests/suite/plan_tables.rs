@@ -757,6 +757,22 @@ async fn what_is_leaving_is_waited_for_before_its_place_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_duplicate_goes_after_what_is_leaving_it() {
+    let few = || Wants { part: false, link: false, ..wants() };
+    let bench = live(&Wants { tower: true, ..few() }).await;
+    let (old, tower) = (bench.id_at("net/crate"), bench.id_at("net/tower"));
+    let used = bench.world.put("toy.crate", crate_wish(1), tags("net/crate", 1, "uid-1"));
+    let wish = Wish { parents: [used.clone()].into(), ..Wish::default() };
+    bench.world.put("toy.bead", wish, tags("net/bead", 1, "uid-1"));
+    // The tower stands in the one that nothing else uses, and is on its way out.
+    bench.world.delete(&bench.cx(), &[&tower], 300).await.unwrap().remove(0).unwrap();
+    let run = bench.settle_on(&few().graph()).await;
+    assert!(run.plan.steps.iter().any(|step| step.id.as_ref() == Some(&old)));
+    assert!(!bench.world.state().objects.contains_key(&old));
+    assert!(bench.world.state().objects.contains_key(&used));
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_uids_under_one_name_are_refused() {
     let mut bench = live(&wants()).await;
     bench.world.put("toy.crate", crate_wish(1), tags("net/other", 1, "uid-2"));

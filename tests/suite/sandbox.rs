@@ -300,7 +300,7 @@ mod any_request {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(crate::suite::seeds::config(300))]
 
         #[test]
         fn is_answered(

@@ -525,7 +525,7 @@ fn merged(texts: &[&Value]) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::suite::seeds::config(64))]
 
     #[test]
     fn merging_is_associative(a in tree(), b in tree(), c in tree()) {

@@ -67,7 +67,7 @@ fn check(shown: &str, style: &Style) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::suite::seeds::config(256))]
 
     #[test]
     fn a_plan_stays_on_its_page(
