@@ -106,6 +106,8 @@ pub enum ProgressMode {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Asks a few questions and writes a spec with comments
+    Init(InitArgs),
     /// Checks the spec without AWS
     Validate,
     /// Shows what would change between the spec and what is live
@@ -139,6 +141,38 @@ pub enum Command {
     },
     /// Shows the version
     Version,
+}
+
+/// Options of `init`.
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// Where to write it
+    #[arg(long, value_name = "FILE", default_value = "coderctl.yaml", value_hint = ValueHint::FilePath)]
+    pub out: PathBuf,
+    /// The pattern that it overrides
+    #[arg(long, value_name = "NAME", default_value = "sr-simple")]
+    pub pattern: String,
+    /// The project's name [default: coder]
+    #[arg(long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// The environment's name [default: prod]
+    #[arg(long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Who answers for the deployment
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// The AWS account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The region [default: us-east-1]
+    #[arg(long, value_name = "REGION")]
+    pub home_region: Option<String>,
+    /// The domain below which Coder stands
+    #[arg(long, value_name = "DOMAIN")]
+    pub base_domain: Option<String>,
+    /// The e-mail address of Coder's first user
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
 }
 
 /// What a plan is about.

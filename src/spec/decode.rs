@@ -83,6 +83,7 @@ impl Decoder<'_> {
         match view.kind() {
             Some("string") => self.string(node, blame, &view),
             Some("integer") => self.integer(node, blame, &view),
+            Some("number") => self.number(node, blame, &view),
             Some("boolean") => self.boolean(node, blame, &view),
             Some("array") => self.list(node, blame, &view),
             Some("object") => self.map(node, blame, &view),
@@ -185,6 +186,28 @@ impl Decoder<'_> {
         let fits = |number: &i64| {
             bound("minimum").is_none_or(|minimum| *number >= minimum)
                 && bound("maximum").is_none_or(|maximum| *number <= maximum)
+        };
+        match number.filter(|_| !quoted).filter(fits) {
+            Some(number) => Value::from(number),
+            None => {
+                let hint = quoted.then(|| "write it without quotes".to_owned());
+                self.mismatch(node, blame, view, hint)
+            }
+        }
+    }
+
+    /// A number that may have a fraction, in steps of the schema's `multipleOf`.
+    fn number(&mut self, node: &Node, blame: Span, view: &View) -> Value {
+        let Tree::Scalar(Scalar { text, form }) = &node.tree else {
+            return self.mismatch(node, blame, view, None);
+        };
+        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+        let quoted = number.is_some() && *form == Form::Text;
+        let bound = |key| view.get(key).and_then(Value::as_f64);
+        let fits = |number: &f64| {
+            bound("minimum").is_none_or(|minimum| *number >= minimum)
+                && bound("maximum").is_none_or(|maximum| *number <= maximum)
+                && bound("multipleOf").is_none_or(|step| number % step == 0.0)
         };
         match number.filter(|_| !quoted).filter(fits) {
             Some(number) => Value::from(number),

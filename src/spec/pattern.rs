@@ -9,8 +9,10 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-const PRESETS: &[Preset] =
-    &[Preset { name: "network", text: include_str!("../../patterns/network.yaml") }];
+const PRESETS: &[Preset] = &[
+    Preset { name: "sr-simple", text: include_str!("../../patterns/sr-simple.yaml") },
+    Preset { name: "network", text: include_str!("../../patterns/network.yaml") },
+];
 
 /// All patterns that the binary carries.
 pub fn presets() -> &'static [Preset] {

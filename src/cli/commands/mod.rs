@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod destroy;
 mod explain;
+mod init;
 mod lock;
 mod outputs;
 mod pattern;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 pub(super) async fn run(cli: Cli) -> Result<Exit> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(args) => init::run(&global, &args),
         Command::Validate => validate::run(&global),
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,

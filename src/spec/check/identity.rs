@@ -150,7 +150,7 @@ fn kubernetes(spec: &Spec, cx: &mut Check<'_>) {
 }
 
 /// A reference to a secret in Secrets Manager that is an ARN must be one of its service.
-fn secret(reference: &SecretRef, path: &[&str], spec: &Spec, cx: &mut Check<'_>) {
+pub(super) fn secret(reference: &SecretRef, path: &[&str], spec: &Spec, cx: &mut Check<'_>) {
     let (key, message) = match reference {
         SecretRef::SecretsManager(arn) if arn.starts_with("arn:") => {
             let path: Vec<&str> = path.iter().copied().chain(["secrets_manager"]).collect();

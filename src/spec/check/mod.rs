@@ -1,6 +1,9 @@
 //! What a schema cannot say: what AWS would refuse, and what contradicts itself. Offline.
 
 mod access;
+mod cluster;
+mod coder;
+mod database;
 mod identity;
 mod network;
 mod policy;
@@ -18,6 +21,9 @@ pub(crate) fn check(spec: &Spec, tree: &Node) -> Vec<Diagnostic> {
     let mut cx = Check { tree, problems: Vec::new() };
     identity::check(spec, &mut cx);
     network::check(spec, &mut cx);
+    cluster::check(spec, &mut cx);
+    database::check(spec, &mut cx);
+    coder::check(spec, &mut cx);
     access::check(spec, &mut cx);
     cx.problems
 }

@@ -2,6 +2,10 @@
 
 pub mod access;
 pub mod by_name;
+pub mod cluster;
+pub mod coder;
+pub mod database;
+pub mod ingress;
 pub mod kubernetes;
 pub mod logs;
 pub mod network;
@@ -12,6 +16,10 @@ use crate::name::{AccountId, DeploymentName, Partition, Region};
 use crate::secret::SecretRef;
 use access::{Key, Role};
 use by_name::ByName;
+use cluster::Cluster;
+use coder::Coder;
+use database::Database;
+use ingress::{Dns, Ingress};
 use kubernetes::Kubernetes;
 use logs::LogGroup;
 use network::Network;
@@ -113,6 +121,32 @@ pub struct Spec {
     /// The VPC and what is in it. Without this section there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+
+    /// How many workspaces there may be at once. The address plan and the node groups must have
+    /// room for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub max_workspaces: Option<u32>,
+
+    /// The EKS cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+
+    /// The database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+
+    /// The load balancer in front of Coder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<Ingress>,
+
+    /// The names that users call Coder by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+
+    /// Coder itself. It needs all of the sections above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coder: Option<Coder>,
 
     /// IAM roles.
     #[serde(default, skip_serializing_if = "ByName::is_empty")]
