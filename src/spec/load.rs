@@ -126,12 +126,12 @@ pub fn from_merged(value: &Value) -> Result<Loaded, Diagnostics> {
 
 fn finish(tree: Node, sources: Sources) -> Result<Loaded, Diagnostics> {
     let decoded = decode::decode(&tree, &sources);
-    let decode::Decoded { merged, mut problems, hidden } = decoded;
+    let decode::Decoded { merged, mut problems, mut hidden } = decoded;
     let tree = prune(tree);
     if problems.is_empty() {
         match serde_json::from_value::<Spec>(merged.clone()) {
             Ok(spec) => {
-                problems = check::check(&spec, &tree);
+                problems = check::check(&spec, &tree, &mut hidden);
                 if problems.is_empty() {
                     return Ok(Loaded { spec, merged, tree, sources });
                 }

@@ -116,12 +116,17 @@ fn settings(coder: &Coder, cx: &mut Check<'_>) {
         let path = ["coder", "settings", name];
         let is_ours =
             OURS.iter().any(|our| name == *our || our.ends_with('_') && name.starts_with(our));
+        let is_secret = SECRETS.iter().any(|end| name.ends_with(end));
+        if is_ours || is_secret {
+            // It may well hold a password: a connection's address does.
+            cx.hidden.push(cx.span(&path));
+        }
         if is_ours {
             let problem = cx.key_problem(&path, "this setting is made from other keys of the spec");
             cx.push(problem.hint("`coderctl render` shows what it is"));
-        } else if SECRETS.iter().any(|end| name.ends_with(end)) {
+        } else if is_secret {
             let problem = cx.key_problem(&path, "this setting is a secret, and a spec holds none");
-            cx.push(problem.hint("nothing of its value is repeated here; remove it from the file"));
+            cx.push(problem.hint("remove it from the file, and change the secret"));
         } else if value.contains('\0') {
             cx.push(cx.problem(&path, "an environment variable holds no NUL"));
         }

@@ -16,9 +16,10 @@ use super::tree::Node;
 use super::types::Spec;
 use crate::name::Partition;
 
-/// Everything that is wrong with a spec that fits the schema.
-pub(crate) fn check(spec: &Spec, tree: &Node) -> Vec<Diagnostic> {
-    let mut cx = Check { tree, problems: Vec::new() };
+/// Everything that is wrong with a spec that fits the schema. Where somebody wrote out a secret is
+/// added to `hidden`.
+pub(crate) fn check(spec: &Spec, tree: &Node, hidden: &mut Vec<Span>) -> Vec<Diagnostic> {
+    let mut cx = Check { tree, problems: Vec::new(), hidden };
     identity::check(spec, &mut cx);
     network::check(spec, &mut cx);
     cluster::check(spec, &mut cx);
@@ -32,6 +33,7 @@ pub(crate) fn check(spec: &Spec, tree: &Node) -> Vec<Diagnostic> {
 struct Check<'a> {
     tree: &'a Node,
     problems: Vec<Diagnostic>,
+    hidden: &'a mut Vec<Span>,
 }
 
 impl Check<'_> {
