@@ -19,6 +19,7 @@ mod suite {
     mod lock;
     mod plan_properties;
     mod plan_tables;
+    mod rate;
     mod record;
     mod record_world;
     mod report;

@@ -10,6 +10,8 @@
 //!   repeatable comes back as [`Class::Ambiguous`], and the engine looks for the resource by its
 //!   tags before it sends the create again.
 //! * *refused*: final, with AWS's code and message, cleaned of secrets.
+//!
+//! Before every attempt, `rate` is asked whether AWS would take one more.
 
 use super::Clients;
 use crate::kind::{Class, Cx, Error, Result};
@@ -72,9 +74,14 @@ where
     let started = cx.clock.now();
     let mut pause = FIRST_PAUSE;
     let mut attempts = 0;
+    // In the queue for sending; nothing is AWS's doing meanwhile.
+    let mut queued = Duration::ZERO;
     let changes = !super::guard::is_read(operation.split(':').nth(1).unwrap_or_default());
     loop {
         attempts += 1;
+        let asked = cx.clock.now();
+        let admitted = clients.limiter.admit(cx, operation).await?;
+        queued += cx.clock.now().duration_since(asked).unwrap_or_default();
         if changes {
             cx.check_fence()?;
         }
@@ -83,7 +90,14 @@ where
             Err(error) => judge(cx, operation, attempts, error),
         };
         tracing::debug!(operation, attempts, code = error.error.code.as_deref(), "call failed");
+        if error.outcome == Outcome::Throttled
+            && error.error.code.as_deref().is_none_or(is_too_fast)
+            && let Some(admitted) = admitted
+        {
+            admitted.throttled(cx.clock.now());
+        }
         let elapsed = cx.clock.now().duration_since(started).unwrap_or_default();
+        let elapsed = elapsed.saturating_sub(queued);
         let passes = passing.iter().find(|passing| {
             error.error.is_code(passing.code) && error.error.message.contains(passing.message)
         });
@@ -311,6 +325,12 @@ fn is_throttle(code: &str) -> bool {
             | "EC2ThrottledException"
             | "ResourcePropagationDelayException"
     )
+}
+
+/// Whether a code with which AWS says "later" is about how fast we call: these two are about what
+/// was called before.
+fn is_too_fast(code: &str) -> bool {
+    !matches!(code, "PriorRequestNotComplete" | "ResourcePropagationDelayException")
 }
 
 /// `LimitExceededException` is throttling for some services and a hard quota for these; waiting

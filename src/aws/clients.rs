@@ -1,6 +1,7 @@
 //! The one factory of AWS clients.
 
 use super::guard::{CallCounts, Guard};
+use super::rate::Limiter;
 use crate::clock::Clock;
 use crate::name::Region;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -47,6 +48,7 @@ pub struct Clients {
     base: SdkConfig,
     path_style: bool,
     guard: Guard,
+    pub(super) limiter: Limiter,
     jitter: Arc<AtomicU64>,
 }
 
@@ -104,6 +106,7 @@ impl Clients {
             base,
             path_style,
             guard: Guard::default(),
+            limiter: Limiter::default(),
             jitter: Arc::new(AtomicU64::new(seed | 1)),
         }
     }

@@ -3,15 +3,17 @@
 //! Nothing is spawned: all steps are futures of one task, so that dropping the run stops it
 //! between two calls, as a crash would.
 
+mod conform;
+mod create;
 mod deletes;
 mod journal;
 mod queue;
 mod run;
 mod step;
 
+pub use conform::differences;
 pub use journal::{Intent, Journal, NoJournal, SETTLED_AFTER};
 pub use run::{Ended, Outcome, execute};
-pub use step::differences;
 
 use crate::event::{Event, Sink, What};
 use crate::graph::{AnyKind, Graph};

@@ -309,7 +309,7 @@ impl<'a> Loop<'a> {
             let found =
                 e.snapshot.live.iter().find(|live| Some(&live.found.id) == item.id.as_ref());
             let Some(found) = found else { continue };
-            let fields = step::wanted_fields(e, node, &found.found);
+            let fields = super::conform::wanted_fields(e, node, &found.found);
             if let Some(fields) = fields {
                 e.journal.applied(
                     &item.address,

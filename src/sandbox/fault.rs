@@ -138,6 +138,16 @@ impl Profile {
     };
 }
 
+/// How many calls of one operation are taken in a region; more are throttled. As AWS counts: a
+/// bucket of tokens that fills up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Calls that a full bucket allows at once.
+    pub burst: u32,
+    /// Calls that come back in a second.
+    pub per_second: u32,
+}
+
 /// All that goes wrong on one sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -149,6 +159,8 @@ pub struct Faults {
     pub lag: Duration,
     /// Also calls that change something do not find what is younger than `lag`.
     pub fresh_ids_not_found: bool,
+    /// Calls beyond this are throttled.
+    pub budget: Option<Budget>,
 }
 
 impl Faults {
@@ -165,6 +177,11 @@ impl Faults {
     /// Trouble by chance.
     pub fn random(seed: u64, profile: Profile) -> Self {
         Faults { random: Some((seed, profile)), ..Faults::default() }
+    }
+
+    /// Throttling as AWS does it.
+    pub fn budget(burst: u32, per_second: u32) -> Self {
+        Faults { budget: Some(Budget { burst, per_second }), ..Faults::default() }
     }
 
     /// The same with reads that lag.
@@ -224,6 +241,8 @@ pub(super) struct FaultBoard {
     drawn: u64,
     burst: u32,
     calls: Vec<Call>,
+    /// By operation and region: thousandths of a call that are left, and when that was.
+    buckets: BTreeMap<(String, String), (u64, u64)>,
 }
 
 impl FaultBoard {
@@ -231,6 +250,7 @@ impl FaultBoard {
         self.seen = vec![0; faults.script.len()];
         self.drawn = 0;
         self.burst = 0;
+        self.buckets.clear();
         self.faults = faults;
     }
 
@@ -280,7 +300,26 @@ impl FaultBoard {
                 }
             }
         }
-        hit.or_else(|| self.draw())
+        hit.or_else(|| self.is_over_budget().then_some(Effect::Throttle)).or_else(|| self.draw())
+    }
+
+    /// Whether the call that was written down last is one too many.
+    fn is_over_budget(&mut self) -> bool {
+        let (Some(budget), Some(call)) = (self.faults.budget, self.calls.last()) else {
+            return false;
+        };
+        let full = u64::from(budget.burst) * 1000;
+        let key = (format!("{}:{}", call.service, call.operation), call.region.clone());
+        let (left, at) = self.buckets.entry(key).or_insert((full, call.time));
+        // A thousandth of a call a millisecond is a call a second.
+        let refilled = call.time.saturating_sub(*at).saturating_mul(u64::from(budget.per_second));
+        *left = left.saturating_add(refilled).min(full);
+        *at = call.time;
+        if *left < 1000 {
+            return true;
+        }
+        *left -= 1000;
+        false
     }
 
     fn draw(&mut self) -> Option<Effect> {

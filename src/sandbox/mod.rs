@@ -32,7 +32,7 @@ mod world;
 
 pub use connect::SandboxHttp;
 pub use disk::{OpenError, last_time, reset};
-pub use fault::{Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
+pub use fault::{Budget, Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;
 pub use world::{Lost, Sandbox};

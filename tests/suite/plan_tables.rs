@@ -204,6 +204,38 @@ async fn what_holds_on_to_something_that_goes_first_goes_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_moves_to_a_sibling_of_what_goes_first_goes_with_it() {
+    // The first part stays in one case, and is not wanted any more in the other.
+    for first_stays in [true, false] {
+        let bench = live(&wants()).await;
+        let mut graph = Graph::default();
+        let desired = Crate { size: 2, label: "one".to_owned() };
+        let holder = graph.add(&region(), at("net/crate"), "net", desired);
+        let mut part = |name: &str| -> Handle<Part> {
+            let (cut, label) = ("round".to_owned(), "p".to_owned());
+            graph.add(&region(), at(name), "net.part", Part { parent: id(holder), cut, label })
+        };
+        if first_stays {
+            part("net/part");
+        }
+        let (name, flavor) = ("toys-link".to_owned(), "plain".to_owned());
+        let link = Link { name, parts: vec![id(part("net/second-part"))], holds: true, flavor };
+        graph.add(&region(), at("net/link"), "net.link", link);
+        let plan = bench.plan_with(&graph, &everything(&graph)).await;
+        let told = steps(&plan);
+        let place = |step: &str| told.iter().position(|told| told == step).unwrap();
+        assert!(place("delete net/link") < place("delete net/part"), "{told:?}");
+        assert!(place("delete net/crate") < place("create net/second-part"), "{told:?}");
+        assert_eq!(refusals(&plan), "");
+        let mut options = everything(&graph);
+        options.allow_delete.extend(everything(&wants().graph()).allow_delete);
+        let run = bench.apply_with(&graph, &options, bench.cx()).await;
+        assert!(run.is_complete(), "{:#?}", run.outcome);
+        assert!(bench.plan(&graph).await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_successor_of_a_link_is_made_before_the_link_goes() {
     let bench = live(&wants()).await;
     let plan = bench.plan(&Wants { flavor: "sour", ..wants() }.graph()).await;

@@ -1,0 +1,58 @@
+//! What is wanted and not there.
+
+use super::{Judge, LEAVING, State};
+use crate::graph::GraphNode;
+use crate::kind::ReplaceOrder;
+use crate::plan::{Action, Input};
+use crate::value::NodeId;
+
+impl<'a> Judge<'a> {
+    pub(super) fn absent(&mut self, node: NodeId, wanted: &GraphNode) -> State {
+        let address = &wanted.address;
+        let clash = self.input.snapshot.clashes.iter().find(|clash| {
+            clash.kind == wanted.desired.kind().name() && clash.clash.address == *address
+        });
+        if let Some(clash) = clash {
+            let title = wanted.desired.kind().title();
+            let (id, owner) = (&clash.clash.id, &clash.clash.owner);
+            self.refuse(
+                Some(address),
+                format!("{address} can not be made: {title} {id} has its name, and is {owner}"),
+                format!(
+                    "adopt it: coderctl adopt {address} {id}; or give ours another name under \
+                     `names:` in the spec"
+                ),
+            );
+            self.push(node, wanted, Action::Withheld, None, |item| {
+                item.reason = Some(format!("{title} {id} has its name"));
+            });
+            return State::Missing;
+        }
+        let vanished = self
+            .input
+            .applied
+            .0
+            .get(address)
+            .map(|applied| format!("it was there on {} and is gone", applied.at));
+        self.push(node, wanted, Action::Create, None, |item| item.reason = vanished);
+        self.leaving(wanted);
+        State::Missing
+    }
+
+    /// Where two can not exist side by side, what is on its way out is waited for.
+    fn leaving(&mut self, wanted: &GraphNode) {
+        let kind = wanted.desired.kind();
+        if kind.nature().replace != ReplaceOrder::DeleteFirst {
+            return;
+        }
+        let input: &'a Input<'a> = self.input;
+        let leaving = input.snapshot.live.iter().filter(|live| {
+            live.found.kind == kind.name()
+                && !live.found.is_present()
+                && live.found.owner.address == wanted.address
+        });
+        for live in leaving {
+            self.goes(live, Action::Delete, LEAVING.to_owned(), false, None, true);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What is live and not wanted.
+
+use super::{Judge, LEAVING};
+use crate::name::PhysicalId;
+use crate::observe::Live;
+use crate::plan::select::Selection;
+use crate::plan::{Action, kind_named};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Judge<'_> {
+    /// What is live and not wanted.
+    pub(super) fn orphans(&mut self, selection: &Selection) {
+        let input = self.input;
+        let going: Vec<&Live> = input
+            .snapshot
+            .live
+            .iter()
+            .filter(|live| {
+                let address = &live.found.owner.address;
+                let at = input.graph.moved.get(address).unwrap_or(address);
+                let same_kind = input.graph.find(at).is_some_and(|node| {
+                    input.graph.node(node).desired.kind().name() == live.found.kind
+                });
+                let planned = self.items.iter().any(|judged| {
+                    judged.item.action == Action::Delete
+                        && judged.item.kind == live.found.kind
+                        && judged.item.id.as_ref() == Some(&live.found.id)
+                });
+                // What leaves is nobody's any more, even where its address is wanted again.
+                (!same_kind || !live.found.is_present())
+                    && !planned
+                    && selection.has_orphan(address)
+            })
+            .collect();
+        let doomed: BTreeSet<_> = going
+            .iter()
+            .filter(|live| live.found.is_present())
+            .map(|live| live.found.id.clone())
+            .chain(
+                // What is replaced, and what is left over at its address.
+                self.items
+                    .iter()
+                    .filter(|j| matches!(j.item.action, Action::Replace | Action::Delete))
+                    .filter_map(|j| j.item.id.clone()),
+            )
+            .collect();
+        let mut orphans: Vec<&Live> = going
+            .into_iter()
+            // What is leaving already is waited for where something else waits for that; and when
+            // everything goes, so that what a run that died has left half deleted goes whole.
+            .filter(|live| {
+                live.found.is_present()
+                    || self.input.options.destroy
+                    || live.found.parents.iter().any(|id| doomed.contains(id))
+            })
+            .collect();
+        orphans.sort_by_key(|live| {
+            let rank = self.ranks.get(live.found.kind).copied().unwrap_or(0);
+            (std::cmp::Reverse(rank), live.found.owner.address.clone(), live.found.id.clone())
+        });
+        let withheld = self.withheld_orphans(&orphans);
+        for live in orphans {
+            let withheld = withheld.get(&live.found.id).cloned();
+            let kind = kind_named(input.kinds, live.found.kind);
+            let holds_data = kind.is_some_and(|kind| kind.nature().holds_data);
+            let leaving = !live.found.is_present();
+            let action = if withheld.is_some() { Action::Withheld } else { Action::Delete };
+            let destroys = holds_data && withheld.is_none() && !leaving;
+            let reason = withheld.unwrap_or_else(|| {
+                if leaving {
+                    LEAVING.to_owned()
+                } else if input.options.destroy {
+                    "everything goes".to_owned()
+                } else {
+                    "the spec does not ask for it any more".to_owned()
+                }
+            });
+            // The address of what leaves may be wanted, and live on.
+            let lives_on = leaving && input.graph.find(&live.found.owner.address).is_some();
+            self.goes(live, action, reason, destroys, None, lives_on);
+        }
+    }
+
+    /// The orphans that must stay for now, and why: what may live in them, or what they live in,
+    /// can not be read.
+    fn withheld_orphans(&self, orphans: &[&Live]) -> BTreeMap<PhysicalId, String> {
+        let mut withheld = BTreeMap::new();
+        for live in orphans {
+            if let Some(why) = self.above_unreadable(live).or_else(|| self.below_unreadable(live)) {
+                withheld.insert(live.found.id.clone(), why);
+            }
+        }
+        // What lives in something that stays could go; but whoever wants it gone wants the whole.
+        loop {
+            let more: Vec<(PhysicalId, String)> = orphans
+                .iter()
+                .filter(|live| !withheld.contains_key(&live.found.id))
+                .filter_map(|live| {
+                    let inside = live.found.parents.iter().find(|id| withheld.contains_key(id))?;
+                    Some((live.found.id.clone(), format!("it lives in {inside}, which stays")))
+                })
+                .collect();
+            if more.is_empty() {
+                return withheld;
+            }
+            withheld.extend(more);
+        }
+    }
+}
