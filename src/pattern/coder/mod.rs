@@ -1,0 +1,10 @@
+//! Coder itself, as objects of Kubernetes: what runs, what may be done, who may talk to whom.
+
+mod access;
+mod environment;
+mod labels;
+mod namespaces;
+mod network_policy;
+mod server;
+mod service;
+mod storage;
