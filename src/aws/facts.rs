@@ -134,6 +134,12 @@ pub async fn zones_in_use(cx: &Cx) -> Result<Vec<String>> {
     Ok(zones.into_iter().collect())
 }
 
+/// Whether EKS makes clusters in the zone of this id.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html>
+pub fn takes_clusters(zone_id: &str) -> bool {
+    !["use1-az3", "usw1-az2", "cac1-az3"].contains(&zone_id)
+}
+
 /// The availability zones of the region of `cx`: no local or wavelength zones.
 ///
 /// # Errors

@@ -246,6 +246,19 @@ async fn zones_of(cx: &Cx, loaded: Option<&Loaded>, facts: Option<&Facts>) -> Re
     let offered = facts::zones(here)
         .await
         .map_err(|error| Failure::doing("reading the availability zones", error))?;
+    let has_cluster = loaded.is_some_and(|loaded| loaded.spec.cluster.is_some());
+    let (refused, offered): (Vec<_>, Vec<_>) =
+        offered.into_iter().partition(|zone| has_cluster && !facts::takes_clusters(&zone.id));
+    if let Zones::Named(wanted) = network.zones()
+        && let Some(zone) = refused.iter().find(|zone| wanted.contains(&zone.name))
+    {
+        let names: Vec<&str> = offered.iter().map(|zone| zone.name.as_str()).collect();
+        return Err(Failure::new(
+            Exit::Spec,
+            format!("network.azs: EKS makes no clusters in {} ({})", zone.name, zone.id),
+            format!("choose among {}", names.join(", ")),
+        ));
+    }
     let names: Vec<String> = offered.into_iter().map(|zone| zone.name).collect();
     match network.zones() {
         Zones::Named(wanted) => match wanted.iter().find(|zone| !names.contains(zone)) {
