@@ -20,6 +20,13 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum What {
+    /// The run that begins is part of a trace that somebody else has begun.
+    Traced {
+        /// The id of the trace, 32 hexadecimal digits (W3C trace context).
+        trace_id: String,
+        /// The id of the span that the run belongs to, 16 hexadecimal digits.
+        parent_id: String,
+    },
     /// A run begins.
     RunStarted {
         /// The run's id.

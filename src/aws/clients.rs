@@ -4,7 +4,8 @@ use super::guard::{CallCounts, Guard};
 use super::rate::Limiter;
 use crate::clock::Clock;
 use crate::name::Region;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::sync::Arc;
@@ -45,7 +46,9 @@ pub struct Connection {
 /// [`super::call`] is the only retry layer.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    base: SdkConfig,
+    pub(super) base: SdkConfig,
+    /// What the role of `base` is assumed with, where one is.
+    pub(super) source: Option<SharedCredentialsProvider>,
     path_style: bool,
     guard: Guard,
     pub(super) limiter: Limiter,
@@ -67,6 +70,7 @@ impl Clients {
             loader = loader.endpoint_url(url);
         }
         let mut base = loader.load().await;
+        let mut source = None;
         if let Some(assume) = &connection.assume_role {
             let mut provider = aws_config::sts::AssumeRoleProvider::builder(&assume.role_arn)
                 .configure(&base)
@@ -76,15 +80,14 @@ impl Clients {
                 provider = provider.external_id(id.expose());
             }
             let provider = provider.build().await;
+            source = base.credentials_provider();
             base = base
                 .into_builder()
-                .credentials_provider(
-                    aws_credential_types::provider::SharedCredentialsProvider::new(provider),
-                )
+                .credentials_provider(SharedCredentialsProvider::new(provider))
                 .build();
         }
         let path_style = base.endpoint_url().is_some();
-        Clients::from_config(base, path_style, clock, clock.unix())
+        Clients { source, ..Clients::from_config(base, path_style, clock, clock.unix()) }
     }
 
     /// Clients over a config that somebody else made (the sandbox's HTTP client, a test's).
@@ -104,11 +107,24 @@ impl Clients {
             .build();
         Clients {
             base,
+            source: None,
             path_style,
             guard: Guard::default(),
             limiter: Limiter::default(),
             jitter: Arc::new(AtomicU64::new(seed | 1)),
         }
+    }
+
+    /// The same, naming a trace in the user agent of every call, which CloudTrail keeps. An
+    /// application id that the user has set (`AWS_SDK_UA_APP_ID`) stays.
+    #[must_use]
+    pub fn traced(mut self, trace_id: &str) -> Clients {
+        if self.base.app_name().is_none()
+            && let Ok(name) = AppName::new(format!("coderctl-trace-{trace_id}"))
+        {
+            self.base = self.base.into_builder().app_name(name).build();
+        }
+        self
     }
 
     /// From now on, refuses every operation that is not a read (`true`), or lets all pass.

@@ -7,6 +7,7 @@ pub mod acm;
 pub mod autoscaling;
 pub mod call;
 pub mod clients;
+mod credentials;
 pub mod ec2;
 pub mod eks;
 pub mod elbv2;

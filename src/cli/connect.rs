@@ -3,6 +3,7 @@
 use super::args::Global;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
+use super::trace::TraceParent;
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
 use crate::aws::secrets::SecretSources;
@@ -50,7 +51,10 @@ pub async fn connect(
         use_fips,
         assume_role,
     };
-    let clients = Clients::connect(&connection, home, clock).await;
+    let mut clients = Clients::connect(&connection, home, clock).await;
+    if let Some(trace) = TraceParent::from_env() {
+        clients = clients.traced(trace.trace_id());
+    }
     let connectors =
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
     let connectors = with_cluster(global, connectors).await?;

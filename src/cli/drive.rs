@@ -3,15 +3,18 @@
 use super::exit::Exit;
 use super::failure::{Failure, Result};
 use super::session::{Planned, Session};
+use super::trace::TraceParent;
 use crate::aws::record::{
     Acquired, Held, Holder, Loaded as Recorded, Lock, Record, RunHead, RunLog, S3Journal, VERSION,
     ensure, run_id,
 };
-use crate::event::Sink;
+use crate::clock::timestamp;
+use crate::event::{Event, Sink, What};
 use crate::execute::{Ended, Execution, Outcome, execute};
 use crate::graph::Graph;
 use crate::observe::Snapshot;
 use crate::plan::{Action, Moved, Options, Plan, moved_since};
+use std::time::SystemTime;
 
 /// How many steps may be under way at once. Most of them wait for AWS, which costs nothing.
 const WIDTH: usize = 48;
@@ -35,6 +38,8 @@ pub struct Caller {
     pub host: String,
     /// The page of the CI run.
     pub url: Option<String>,
+    /// The trace that the CI run has begun.
+    pub trace: Option<TraceParent>,
 }
 
 impl Caller {
@@ -51,6 +56,7 @@ impl Caller {
         Caller {
             host: host.unwrap_or_else(|| "unknown host".to_owned()),
             url: github().or_else(|| var("CI_JOB_URL")).or_else(|| var("BUILD_URL")),
+            trace: TraceParent::from_env(),
         }
     }
 }
@@ -71,7 +77,7 @@ pub async fn carry_out(
     let held = lock(session, caller).await?;
     let run = held.holder().run;
     let result = {
-        let work = under_lock(session, shown, options, &held, run, sink);
+        let work = under_lock(session, shown, options, &held, (run, caller), sink);
         let beat = held.beat();
         tokio::select! {
             biased;
@@ -158,7 +164,7 @@ async fn under_lock(
     shown: &Plan,
     options: &Options,
     held: &Held,
-    run: String,
+    (run, caller): (String, &Caller),
     sink: impl FnOnce(&str, &Plan) -> Sink,
 ) -> Result<Carried> {
     let journal = open_record(session, held).await?;
@@ -179,6 +185,17 @@ async fn under_lock(
     };
     let log = RunLog::new(&session.cx, &session.bucket, head);
     let both = log.sink(sink(&run, &plan));
+    let say = |what| both(Event { at: session.cx.clock.now(), what });
+    if let Some(trace) = &caller.trace {
+        say(What::Traced {
+            trace_id: trace.trace_id().to_owned(),
+            parent_id: trace.parent_id().to_owned(),
+        });
+    }
+    let end = session.clients.credentials_end(|name| std::env::var(name).ok()).await;
+    if let Some(text) = end.and_then(|end| end_early(end, session.cx.clock.now(), plan.estimate)) {
+        say(What::Note { text });
+    }
     let empty = Graph::default();
     let outcome = execute(&Execution {
         plan: &plan,
@@ -200,6 +217,20 @@ async fn under_lock(
         session.notes.push(format!("the log of this run could not be written: {error}"));
     }
     Ok(Carried { plan, outcome, run, snapshot })
+}
+
+/// A warning if credentials that end at `end` do not typically last for a run of `estimate` seconds.
+fn end_early(end: SystemTime, now: SystemTime, estimate: u32) -> Option<String> {
+    let left = end.duration_since(now).unwrap_or_default().as_secs();
+    (left < u64::from(estimate)).then(|| {
+        format!(
+            "the credentials end at {}, in {} min, and this typically takes {} min: renew them \
+             first, or run the same command again with new ones, and it goes on from what is live",
+            timestamp(end),
+            left / 60,
+            estimate.div_ceil(60)
+        )
+    })
 }
 
 /// What moved since the plan was shown.

@@ -9,6 +9,7 @@ pub mod failure;
 mod plan_file;
 mod print;
 pub mod session;
+pub mod trace;
 mod view;
 
 pub use args::Cli;

@@ -70,7 +70,9 @@ impl Style {
 
     /// Whether a live view can be repainted here.
     pub fn can_repaint(around: &Surroundings<'_>) -> bool {
-        around.is_terminal && !is_dumb(around)
+        // Some CI systems give a terminal, and keep what was written as a log.
+        let in_ci = around.var("CI").is_some_and(|ci| ci != "false");
+        around.is_terminal && !is_dumb(around) && !in_ci
     }
 }
 

@@ -110,6 +110,7 @@ pub fn json(summary: &Summary<'_>) -> Value {
             Ended::LockLost(_) => "lock_lost",
         },
         "elapsed_seconds": summary.track.took,
+        "estimated_seconds": summary.plan.estimate,
         "done": done,
         "failed": failures,
         "skipped": skipped
@@ -120,14 +121,17 @@ pub fn json(summary: &Summary<'_>) -> Value {
             .track
             .critical_path
             .iter()
-            .map(|(step, seconds)| json!({ "step": step, "seconds": seconds }))
+            .map(|(step, seconds)| {
+                let typical = summary.track.typical(step);
+                json!({ "step": step, "seconds": seconds, "typical_seconds": typical })
+            })
             .collect::<Vec<_>>(),
         "kept": pairs(summary.kept, "why"),
         "outputs": pairs(summary.outputs, "value"),
     })
 }
 
-/// `12 created, 1 updated in 13:02`.
+/// `12 created, 1 updated in 13:02, typically 12:22`.
 fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
     let Outcome { done, failed, skipped, ended } = summary.outcome;
     let of = |verb: Verb| done.iter().filter(|step| step.verb == verb).count();
@@ -147,7 +151,15 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
         parts.push("nothing was done".to_owned());
     }
     let took = summary.track.took.map(|took| format!(" in {}", clock(u64::from(took))));
-    let text = format!("{}{}", parts.join(", "), took.unwrap_or_default());
+    // Of what was cut short, there is nothing to compare.
+    let typically = (summary.outcome.is_complete() && summary.plan.estimate >= 5)
+        .then(|| format!(", typically {}", clock(u64::from(summary.plan.estimate))));
+    let text = format!(
+        "{}{}{}",
+        parts.join(", "),
+        took.unwrap_or_default(),
+        typically.unwrap_or_default()
+    );
     let (word, color) = match ended {
         Ended::Interrupted => ("interrupted: ", Paint::Bad),
         Ended::LockLost(_) => ("the lock was lost: ", Paint::Bad),
@@ -167,7 +179,9 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
 
 /// The chain of steps that decided how long it took.
 fn path(page: &mut Page<'_>, summary: &Summary<'_>) {
-    let path = summary.track.critical_path.iter().map(|(step, took)| (&step.address, *took));
+    let track = summary.track;
+    let path =
+        track.critical_path.iter().map(|(step, took)| (&step.address, *took, track.typical(step)));
     let text = super::plan::longest(path);
     if !text.is_empty() {
         page.hang(Line::new().then(Paint::Faint, "longest: "), Paint::Faint, &text);

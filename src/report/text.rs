@@ -119,6 +119,11 @@ pub(super) fn clock(seconds: u64) -> String {
     }
 }
 
+/// As [`clock`], to ten seconds above a minute: nobody knows it better.
+pub(super) fn nearly(seconds: u64) -> String {
+    if seconds < 60 { clock(seconds) } else { clock((seconds + 5) / 10 * 10) }
+}
+
 /// `40 s`, `14 min`, `2 h 10 min`.
 pub(super) fn rough(seconds: u64) -> String {
     let minutes = (seconds + 30) / 60;

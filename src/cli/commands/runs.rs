@@ -54,6 +54,9 @@ fn line(event: &Event) -> String {
     let at = crate::clock::timestamp(event.at);
     let text = match &event.what {
         What::RunStarted { run, steps, .. } => format!("run {run} begins: {steps} steps"),
+        What::Traced { trace_id, parent_id } => {
+            format!("part of trace {trace_id}, begun by span {parent_id}")
+        }
         What::StepStarted { step, .. } => format!("{} {}", step.verb.gerund(), step.address),
         What::StepProgress { step, status } => format!("{}: {status}", step.address),
         What::StepExists { step, id } => format!("{} is {id}", step.address),

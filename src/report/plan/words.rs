@@ -69,18 +69,26 @@ pub(super) fn estimate(plan: &Plan) -> Option<String> {
         return None;
     }
     let about = format!("about {}", rough(u64::from(plan.estimate)));
-    let path = longest(plan.critical_path.iter().map(|(address, seconds)| (address, *seconds)));
+    let path =
+        longest(plan.critical_path.iter().map(|(address, seconds)| (address, *seconds, None)));
     Some(if path.is_empty() { about } else { format!("{about} ({path})") })
 }
 
-/// The links of a chain that matter, in order: `cluster 9:50 → nodes 2:10`.
+/// The links of a chain that matter, in order: `cluster 9:50 → nodes 2:10`; with the typical
+/// seconds behind those that are given with them: `cluster 10:21 of typically 9:50`.
 pub(in crate::report) fn longest<'a>(
-    path: impl Iterator<Item = (&'a Address, u32)> + Clone,
+    path: impl Iterator<Item = (&'a Address, u32, Option<u32>)> + Clone,
 ) -> String {
-    let whole: u32 = path.clone().map(|(_, seconds)| seconds).sum();
+    let whole: u32 = path.clone().map(|(_, seconds, _)| seconds).sum();
     // What takes less than a twentieth of the whole decides nothing.
-    path.filter(|(_, seconds)| *seconds >= 5 && u64::from(*seconds) * 20 >= u64::from(whole))
-        .map(|(address, seconds)| format!("{} {}", brief(address), clock(u64::from(seconds))))
+    path.filter(|(_, seconds, _)| *seconds >= 5 && u64::from(*seconds) * 20 >= u64::from(whole))
+        .map(|(address, seconds, typical)| {
+            let took = format!("{} {}", brief(address), clock(u64::from(seconds)));
+            match typical {
+                Some(typical) => format!("{took} of typically {}", clock(u64::from(typical))),
+                None => took,
+            }
+        })
         .collect::<Vec<_>>()
         .join(" → ")
 }

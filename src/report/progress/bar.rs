@@ -9,7 +9,7 @@ use super::{InFlight, Track, View};
 use crate::event::{Event, StepName, What};
 use crate::report::Style;
 use crate::report::page::{Line, Paint};
-use crate::report::text::{clean, clip, clock, rough, width, wrap};
+use crate::report::text::{clean, clip, clock, nearly, width, wrap};
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -106,7 +106,7 @@ impl<W: Write> Bar<W> {
         let mut right = format!("{} elapsed", clock(track.elapsed(now)));
         let still = track.left(now);
         if !track.stopping && still > 0 {
-            right.push_str(&format!(", about {} left", rough(still)));
+            right.push_str(&format!(", about {} left", nearly(still)));
         }
         let left = clip(&left, columns, &self.style);
         let line = Line::new().then(Paint::Strong, left);
@@ -202,7 +202,8 @@ impl<W: Write> Bar<W> {
             }
             What::Note { text } => self.mark(Paint::Odd, "!", text),
             // What was skipped is told at the end, by its reasons.
-            What::RunStarted { .. }
+            What::Traced { .. }
+            | What::RunStarted { .. }
             | What::StepStarted { .. }
             | What::StepProgress { .. }
             | What::StepExists { .. }

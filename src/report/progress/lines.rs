@@ -75,6 +75,9 @@ impl<W: Write + Send> View for Lines<W> {
                 let text = format!("run {run}: {}, about {about}", count(*steps, "step"));
                 self.line(at, track, Paint::Strong, &text)
             }
+            What::Traced { trace_id, .. } => {
+                self.line(at, track, Paint::Plain, &format!("part of trace {trace_id}"))
+            }
             What::StepStarted { step, .. } => {
                 let text = format!("{} {}", step.verb.gerund(), step.address);
                 self.line(at, track, Paint::Plain, &text)

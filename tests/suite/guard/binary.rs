@@ -71,18 +71,34 @@ impl Folder {
         with.extend(args);
         run(self.0.path(), &with)
     }
+
+    /// The same, with a variable in the environment.
+    pub(super) fn run_with(&self, variable: (&str, &str), args: &[&str]) -> Ran {
+        let mut with = vec!["--sandbox=account.json"];
+        with.extend(args);
+        output(command(self.0.path(), &with).env(variable.0, variable.1))
+    }
 }
 
 /// The program with these arguments, without a terminal.
 pub(super) fn run(folder: &Path, args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_coderctl"))
+    output(&mut command(folder, args))
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coderctl"));
+    command
         .args(args)
         .current_dir(folder)
         .env_remove("NO_COLOR")
+        .env_remove("TRACEPARENT")
         .env("XDG_STATE_HOME", folder)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .stdin(Stdio::null());
+    command
+}
+
+fn output(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
     Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
