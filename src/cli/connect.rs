@@ -53,6 +53,7 @@ pub async fn connect(
     let clients = Clients::connect(&connection, home, clock).await;
     let connectors =
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
+    let connectors = connectors.with(crate::kube::ClusterTransport::over_tls());
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }
