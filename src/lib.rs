@@ -17,6 +17,7 @@
 //! | [`observe`] | kinds x regions -> snapshot; reads only |
 //! | [`execute`] | runs a plan |
 //! | [`aws`], [`kube`] | the kinds, and the only code that talks to a provider |
+//! | [`coderd`] | Coder's own configuration, through its API |
 //! | [`registry`] | every kind, in the order in which they must exist |
 //! | [`pattern`] | (spec, facts) -> graph |
 //! | [`report`] | plan and events -> terminal, lines, JSON, Markdown |
@@ -26,7 +27,7 @@
 //! # Invariants
 //!
 //! * `plan` never awaits, and reads neither clock nor environment.
-//! * `plan`, `observe` and `execute` never name `aws` or `kube`: kinds arrive as `&[&dyn AnyKind]`.
+//! * `plan`, `observe` and `execute` never name `aws`, `kube` or `coderd`: kinds arrive as `&[&dyn AnyKind]`.
 //! * Only `report` and `cli` print.
 //! * Only `aws/call.rs` sees an SDK error.
 //! * While planning, every operation that is not a read is refused before it is sent.
@@ -34,6 +35,7 @@
 pub mod aws;
 pub mod cli;
 pub mod clock;
+pub mod coderd;
 pub mod event;
 pub mod execute;
 pub mod graph;

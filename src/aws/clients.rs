@@ -137,6 +137,13 @@ impl Clients {
         &self.guard.counts
     }
 
+    /// Where the caller's credentials come from; `None` where the config names no source.
+    pub fn credentials(
+        &self,
+    ) -> Option<aws_credential_types::provider::SharedCredentialsProvider> {
+        self.base.credentials_provider()
+    }
+
     fn region(&self, region: &Region) -> aws_config::Region {
         aws_config::Region::new(region.to_string())
     }

@@ -9,6 +9,7 @@ use crate::aws::facts;
 use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
 use crate::graph::{AnyKind, Graph};
 use crate::kind::{Cx, Deployment, Tags};
+use crate::kube::{Cluster, ClusterExpected, ClusterTransport};
 use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
 use crate::observe::{Snapshot, observe};
 use crate::pattern::{self, Facts};
@@ -114,6 +115,7 @@ impl Session {
             tags,
         };
         let cx = Cx::new(deployment.clone(), clock, connectors);
+        crate::kube::set_planning(&cx, true);
         let caller = facts::caller(&cx)
             .await
             .map_err(|error| Failure::doing("checking the credentials", error))?;
@@ -136,13 +138,20 @@ impl Session {
         let uid = record.as_ref().map(|read| read.record.uid.clone());
         let names = record.as_ref().map(|read| read.applied.names()).unwrap_or_default();
         let cx = cx.with_deployment(Deployment { uid, ..deployment }).remembering(names);
+        let cx = match &record {
+            // Made in a cluster that only the user can name.
+            Some(read) if crate::kube::are_in_a_given_cluster(&read.applied) => cx.with(ClusterExpected),
+            _ => cx,
+        };
         let facts = Facts { zones: zones? };
         let graph = match &loaded {
             None => Graph::default(),
             Some(loaded) => build(loaded, &facts)?,
         };
         let wants_objects = loaded.as_ref().is_some_and(|l| !l.spec.kubernetes.is_empty());
-        let has_cluster = cx.connector::<crate::kube::Cluster>().is_some();
+        let has_cluster = cx.connector::<Cluster>().is_some()
+            || cx.connector::<ClusterTransport>().is_some()
+            || cx.connector::<ClusterExpected>().is_some();
         let kinds = registry::kinds(wants_objects || has_cluster);
         Ok(Session {
             loaded,
@@ -164,6 +173,7 @@ impl Session {
     /// Lets calls that change something pass.
     pub fn allow_changes(&self) {
         self.clients.set_planning(false);
+        crate::kube::set_planning(&self.cx, false);
     }
 
     /// Every region that the deployment has, or had.

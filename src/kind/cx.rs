@@ -244,6 +244,12 @@ impl Cx {
         self.remembered.get(kind).into_iter().flatten().map(String::as_str)
     }
 
+    /// The same, with one more connector.
+    #[must_use]
+    pub fn with<C: Send + Sync + 'static>(&self, connector: C) -> Self {
+        Cx { connectors: self.connectors.clone().with(connector), ..self.clone() }
+    }
+
     /// The same, in another region.
     #[must_use]
     pub fn in_region(&self, region: &Region) -> Self {

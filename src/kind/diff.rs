@@ -311,6 +311,24 @@ impl<'a> Diff<'a> {
         }
     }
 
+    /// Fields by their whole paths, where they are as many as somebody wrote: those that are live
+    /// and not wanted go. `effect` says what it takes to change one.
+    pub fn tree(
+        &mut self,
+        want: &BTreeMap<String, Known<Value>>,
+        have: &BTreeMap<String, Value>,
+        effect: impl Fn(&str) -> Effect,
+    ) {
+        for (field, want) in want {
+            let have = have.get(field).unwrap_or(&Value::Null);
+            let want = want.yes().map_or(Known::AfterApply, Known::Yes);
+            self.compare(field, want, have, effect(field));
+        }
+        for (field, have) in have.iter().filter(|(field, _)| !want.contains_key(*field)) {
+            self.push(field.clone(), have.clone(), Some(Value::Null), effect(field));
+        }
+    }
+
     /// A set of ids that is ours alone and changes as a whole.
     pub fn set<T>(&mut self, field: &str, want: &[In<T>], have: &BTreeSet<T>)
     where

@@ -3,8 +3,12 @@
 //! Every call that is made here may be repeated: reads, deletes of one uid, and server-side apply,
 //! which sets a state.
 
-use crate::kind::{Api, Class, Cx, Error, Result};
-use http::{Method, Request};
+use super::transport::ClusterTransport;
+use crate::aws::eks::access::Access;
+use crate::aws::eks::token::Tokens;
+use crate::kind::{Class, Cx, Error, Result};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
@@ -26,18 +30,25 @@ const UNAVAILABLE_FOR: Duration = Duration::from_secs(60);
 const UNREACHABLE_FOR: Duration = Duration::from_secs(15);
 /// How long one that takes calls and does not answer them is asked again: twice in all.
 const SILENT_FOR: Duration = Duration::from_secs(45);
+/// How long a cluster that has just come up may turn us away.
+const SPREADS_WITHIN: Duration = Duration::from_secs(180);
 const FIRST_PAUSE: Duration = Duration::from_millis(400);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A connection to a cluster; a connector of [`Cx`].
+/// A connection to a cluster. As a connector of [`Cx`] it is the cluster that the user names, which
+/// goes before the one that the deployment makes.
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
     planning: Arc<AtomicBool>,
+    /// The deployment's own cluster: one that may have come up a moment ago, and has not spread
+    /// yet who may use it.
+    tokens: Option<Arc<Tokens>>,
 }
 
-/// A connector of [`Cx`] that says: an earlier apply made objects in a cluster. Without a
-/// [`Cluster`] beside it, objects are then unreadable, even if the spec wants none any more.
+/// A connector of [`Cx`] that says: an earlier apply made objects in a cluster that is not the
+/// deployment's own. Without a [`Cluster`] beside it, objects are then unreadable, even if the spec
+/// wants none any more.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterExpected;
 
@@ -68,26 +79,53 @@ impl Cluster {
 
     /// A connection through a client that somebody else made: a test's, the sandbox's.
     pub fn new(client: kube::Client) -> Cluster {
-        let planning = Arc::new(AtomicBool::new(false));
+        Cluster::guarded(client, Arc::default(), None)
+    }
+
+    /// A connection whose requests are refused while `planning` and they are no reads, and carry
+    /// the current one of `tokens`.
+    pub(super) fn guarded(
+        client: kube::Client,
+        planning: Arc<AtomicBool>,
+        tokens: Option<Arc<Tokens>>,
+    ) -> Cluster {
         let namespace = client.default_namespace().to_owned();
-        let guard = planning.clone();
+        let (guard, bearer) = (planning.clone(), tokens.clone());
         // Below every request, so that nothing can be sent around it.
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let client = client.clone();
+        let service = tower::service_fn(move |mut request: Request<Body>| {
+            let (client, bearer) = (client.clone(), bearer.clone());
             let refused = guard.load(Ordering::SeqCst) && !only_reads(&request);
             async move {
                 if refused {
                     return Err(kube::Error::Service(Box::new(NotARead)));
                 }
+                if let Some(tokens) = bearer {
+                    let token = tokens.current().await.map_err(|error| not_signed(&error))?;
+                    let header = format!("Bearer {}", token.expose());
+                    let mut header = HeaderValue::from_str(&header)
+                        .map_err(|error| kube::Error::Service(Box::new(error)))?;
+                    header.set_sensitive(true);
+                    request.headers_mut().insert(AUTHORIZATION, header);
+                }
                 client.send(request).await
             }
         });
-        Cluster { client: kube::Client::new(service, namespace), planning }
+        Cluster { client: kube::Client::new(service, namespace), planning, tokens }
     }
 
     /// From now on, refuses everything but get, list and dry runs (`true`), or lets all pass.
     pub fn set_planning(&self, planning: bool) {
         self.planning.store(planning, Ordering::SeqCst);
+    }
+
+    /// Whether only reads pass.
+    pub(crate) fn is_planning(&self) -> bool {
+        self.planning.load(Ordering::SeqCst)
+    }
+
+    /// The client, for what is more than one call: a port-forward.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
     }
 }
 
@@ -101,12 +139,29 @@ impl fmt::Display for NotARead {
 }
 impl std::error::Error for NotARead {}
 
+/// There is no token to send.
+#[derive(Debug)]
+struct NotSigned(String);
+
+impl fmt::Display for NotSigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::error::Error for NotSigned {}
+
+fn not_signed(error: &Error) -> kube::Error {
+    kube::Error::Service(Box::new(NotSigned(error.message.clone())))
+}
+
 fn only_reads(request: &Request<Body>) -> bool {
     let query = request.uri().query().unwrap_or_default();
     let dry_run = form_urlencoded::parse(query.as_bytes())
         .any(|(name, value)| name == "dryRun" && value == "All");
+    // To run a command in a pod is a GET as well, which is upgraded.
+    let runs = ["/exec", "/attach"].iter().any(|end| request.uri().path().ends_with(end));
     match *request.method() {
-        Method::GET => true,
+        Method::GET => !runs,
         Method::PATCH => dry_run,
         _ => false,
     }
@@ -114,20 +169,20 @@ fn only_reads(request: &Request<Body>) -> bool {
 
 /// What is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
+pub(crate) struct Call {
+    pub(crate) method: Method,
     /// `/api/v1/namespaces/coder/configmaps/settings`.
-    pub(super) path: String,
-    pub(super) query: Vec<(&'static str, String)>,
-    pub(super) body: Option<(&'static str, Value)>,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Option<(&'static str, Value)>,
     /// Whether only the metadata is asked for, so that no value is sent at all.
-    pub(super) metadata_only: bool,
+    pub(crate) metadata_only: bool,
     /// `patch configmaps`.
-    pub(super) operation: String,
+    pub(crate) operation: String,
 }
 
 impl Call {
-    pub(super) fn get(path: String, plural: &str, metadata_only: bool) -> Call {
+    pub(crate) fn get(path: String, plural: &str, metadata_only: bool) -> Call {
         let operation = format!("get {plural}");
         Call { method: Method::GET, path, query: Vec::new(), body: None, metadata_only, operation }
     }
@@ -164,16 +219,16 @@ impl Call {
 
 /// Another field manager that stands in the way of an apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Conflict {
+pub(crate) struct Conflict {
     /// `data.colour`.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// `conflict with "kubectl-edit" using v1`.
-    pub(super) with: String,
+    pub(crate) with: String,
 }
 
 /// How a server-side apply went.
 #[derive(Debug)]
-pub(super) enum Applied {
+pub(crate) enum Applied {
     /// This is the object now.
     Done(Value),
     /// Others own fields that it would change.
@@ -181,12 +236,28 @@ pub(super) enum Applied {
 }
 
 /// A cluster's API, as one context uses it.
-pub struct Kube(Cluster);
+#[derive(Clone, Debug)]
+pub(crate) struct Kube(Cluster);
 
-impl Api for Kube {
-    fn connect(cx: &Cx) -> Result<Self> {
-        let cluster = cx.connector::<Cluster>().ok_or_else(no_cluster)?;
-        Ok(Kube(Cluster::clone(&cluster)))
+impl Kube {
+    /// The cluster that the user names, else the one behind `access`.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub(crate) fn of(cx: &Cx, access: Option<&Access>) -> Result<Kube> {
+        if let Some(cluster) = cx.connector::<Cluster>() {
+            return Ok(Kube(Cluster::clone(&cluster)));
+        }
+        let access = access.ok_or_else(no_cluster)?;
+        let transport = cx
+            .connector::<ClusterTransport>()
+            .ok_or_else(|| Error::local("there is no connection to clusters"))?;
+        Ok(Kube(transport.cluster(cx, access)?))
+    }
+
+    /// The connection.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.0
     }
 }
 
@@ -198,17 +269,53 @@ pub(super) fn no_cluster() -> Error {
 
 impl Kube {
     /// Sends a call, again where that may help.
-    pub(super) async fn send(&self, cx: &Cx, call: &Call) -> Result<Value> {
-        match self.try_send(cx, call).await {
-            Ok(value) => Ok(value),
-            Err(Failed { error, .. }) => Err(error),
+    pub(crate) async fn send(&self, cx: &Cx, call: &Call) -> Result<Value> {
+        let text = self.text(cx, call).await?;
+        parsed(cx, call, &text)
+    }
+
+    /// The same, where the answer is a text: lines of a log.
+    pub(crate) async fn text(&self, cx: &Cx, call: &Call) -> Result<String> {
+        self.try_send(cx, call).await.map_err(|failed| failed.error)
+    }
+
+    /// The same, for an object that may not be there.
+    pub(crate) async fn look(&self, cx: &Cx, call: &Call) -> Result<Option<Value>> {
+        match self.send(cx, call).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.class == Class::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All items of a list, page by page.
+    pub(crate) async fn list(&self, cx: &Cx, call: &Call) -> Result<Vec<Value>> {
+        let mut objects = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut call = call.clone();
+            call.query.push(("limit", "500".to_owned()));
+            if !token.is_empty() {
+                call.query.push(("continue", token.clone()));
+            }
+            let mut page = self.send(cx, &call).await?;
+            match page.get_mut("items").map(Value::take) {
+                Some(Value::Array(items)) => objects.extend(items),
+                _ => {
+                    return Err(Error::local(format!("{}: a list without items", call.operation)));
+                }
+            }
+            token = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
+            if token.is_empty() {
+                return Ok(objects);
+            }
         }
     }
 
     /// Server-side apply.
-    pub(super) async fn apply(&self, cx: &Cx, call: &Call) -> Result<Applied> {
+    pub(crate) async fn apply(&self, cx: &Cx, call: &Call) -> Result<Applied> {
         match self.try_send(cx, call).await {
-            Ok(value) => Ok(Applied::Done(value)),
+            Ok(text) => Ok(Applied::Done(parsed(cx, call, &text)?)),
             Err(Failed { error, status: Some(status) }) if status.code == 409 => {
                 let causes = status.details.map(|details| details.causes).unwrap_or_default();
                 let conflicts: Vec<Conflict> = causes
@@ -225,7 +332,7 @@ impl Kube {
         }
     }
 
-    async fn try_send(&self, cx: &Cx, call: &Call) -> std::result::Result<Value, Failed> {
+    async fn try_send(&self, cx: &Cx, call: &Call) -> std::result::Result<String, Failed> {
         let started = cx.clock.now();
         let mut pause = FIRST_PAUSE;
         let mut attempts = 0;
@@ -235,13 +342,14 @@ impl Kube {
                 cx.check_fence()?;
             }
             let outcome = tokio::select! {
-                outcome = self.0.client.request::<Value>(call.request()?) => outcome.map_err(Some),
+                outcome = self.0.client.request_text(call.request()?) => outcome.map_err(Some),
                 () = cx.clock.sleep(ATTEMPT) => Err(None),
             };
             let (failed, budget) = match outcome {
-                Ok(value) => return Ok(value),
+                Ok(text) => return Ok(text),
                 Err(error) => judge(cx, call, attempts, error),
             };
+            let budget = budget.max(self.patience(cx, &failed.error).await);
             tracing::debug!(operation = call.operation, attempts, "call to the cluster failed");
             let elapsed = cx.clock.now().duration_since(started).unwrap_or_default();
             if elapsed >= budget {
@@ -252,6 +360,31 @@ impl Kube {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+impl Kube {
+    /// How long a cluster of ours is asked again that may have come up a moment ago: its name, and
+    /// who may use it, take a while to spread. While planning nothing is new.
+    async fn patience(&self, cx: &Cx, error: &Error) -> Duration {
+        let Some(tokens) = &self.0.tokens else { return Duration::ZERO };
+        if error.is_code("Unauthorized") {
+            tokens.forget().await;
+        }
+        match error.class {
+            Class::Denied | Class::Unavailable if cx.step().is_ok() => SPREADS_WITHIN,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+fn parsed(cx: &Cx, call: &Call, text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| Error {
+        operation: Some(format!("kubernetes:{}", call.operation)),
+        ..Error::of(
+            Class::Refused,
+            cx.masks.clean(&format!("an answer that is not Kubernetes's: {error}")),
+        )
+    })
 }
 
 /// A failure, with the cluster's own answer if it gave one.
@@ -288,7 +421,11 @@ fn judge(cx: &Cx, call: &Call, attempts: u32, error: Option<kube::Error>) -> (Fa
                 401 => (
                     Class::Denied,
                     Duration::ZERO,
-                    Some("the cluster does not take the credentials of the kubeconfig".to_owned()),
+                    Some(
+                        "the cluster does not take the credentials: those of the kubeconfig, or \
+                         an access entry, must let them in"
+                            .to_owned(),
+                    ),
                 ),
                 403 => (
                     Class::Denied,
@@ -313,6 +450,12 @@ fn judge(cx: &Cx, call: &Call, attempts: u32, error: Option<kube::Error>) -> (Fa
             if text.contains(&NotARead.to_string()) {
                 return (failed(Class::Local, None, &text, None, None), Duration::ZERO);
             }
+            if let kube::Error::Service(inner) = &error
+                && inner.is::<NotSigned>()
+            {
+                let hint = Some("aws sts get-caller-identity".to_owned());
+                return (failed(Class::Denied, None, &text, hint, None), Duration::ZERO);
+            }
             match error {
                 kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
                     let text = format!("an answer that is not Kubernetes's: {text}");
@@ -328,7 +471,7 @@ fn judge(cx: &Cx, call: &Call, attempts: u32, error: Option<kube::Error>) -> (Fa
 }
 
 /// The whole chain of causes in one line, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

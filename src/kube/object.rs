@@ -1,7 +1,8 @@
-//! ConfigMaps and Secrets, applied server-side.
+//! Objects of a cluster, applied server-side.
 //!
 //! An object is ours by its annotations; the label only makes the list short. What is compared is
-//! what coderctl owns in `managedFields`: entries that others put there are not ours to judge.
+//! what coderctl owns in `managedFields`: fields that others put there, or that the server fills
+//! in, are not ours to judge.
 //!
 //! The values of a Secret are not compared, and while planning they are not even read: an
 //! annotation keeps where each entry came from and in which version, and `managedFields` tells
@@ -9,32 +10,44 @@
 //! no version: it is written when its entry is made and when the reference changes.
 //! <https://kubernetes.io/docs/reference/using-api/server-side-apply/>
 
+mod apply;
 mod body;
+mod checksum;
+mod entry;
+mod fields;
+mod list;
 mod live;
+mod manifest;
+mod quantity;
+mod types;
 
-pub use live::{Live, Type};
+pub(crate) use entry::field_of;
+pub use entry::{DatabaseUrl, Entry, Stored};
+pub use live::Live;
+pub(crate) use live::{IDENTITY, tags_of};
+pub use manifest::{Holes, Manifest};
+pub use types::Type;
 
-use super::client::{Applied, Call, ClusterExpected, Kube, MANAGER, no_cluster};
-use crate::aws::secrets;
-use crate::kind::CreateIs;
+use super::client::{Kube, MANAGER};
+use super::rollout;
+use crate::aws::eks::access::Access;
 use crate::kind::{
-    Change, Clash, Class, Cx, Damaged, Diff, Error, Found, Kind, Listed, Nature, ReplaceOrder,
-    Result, Scope, Seen, Status, Typical, Wanted, Whose, seconds,
+    Change, Class, CreateIs, Cx, Diff, Effect, Error, Found, Kind, Listed, Nature, ReplaceOrder,
+    Result, Scope, Seen, Status, Typical, Wanted, Whose,
 };
-use crate::name::PhysicalId;
-use crate::secret::SecretRef;
-use crate::value::Known;
-use futures::future::{join_all, try_join_all};
-use http::Method;
-use live::{LABEL, tags_of};
+use crate::value::{In, Known};
+use live::{LABEL, applied, others_own};
 use serde::Serialize;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// An object in the cluster that `--kubeconfig` names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An object.
+#[derive(Clone, Debug, Serialize)]
 pub struct Object {
-    /// Its namespace, which must exist.
+    /// The cluster of the deployment that it is in; `None` for the one that `--kubeconfig` names,
+    /// which also goes before any other.
+    pub cluster: Option<In<Access>>,
+    /// Its namespace, which must exist; empty where its type has none.
     pub namespace: String,
     /// Its name.
     pub name: String,
@@ -43,7 +56,7 @@ pub struct Object {
 }
 
 /// What an object holds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// A ConfigMap.
@@ -55,8 +68,16 @@ pub enum Content {
     Secret {
         /// Its type, `Opaque`; fixed.
         kind: String,
-        /// Its entries, each a reference to where the value is.
-        string_data: BTreeMap<String, SecretRef>,
+        /// Its entries, each with where its value is.
+        string_data: BTreeMap<String, Entry>,
+    },
+    /// Any other type.
+    Manifest {
+        /// What it should be.
+        manifest: Manifest,
+        /// What the pods of a Deployment read when they start, by any name: when it changes, they
+        /// are started anew.
+        read_at_start: BTreeMap<String, Content>,
     },
 }
 
@@ -66,30 +87,122 @@ impl Content {
         match self {
             Content::ConfigMap { .. } => Type::ConfigMap,
             Content::Secret { .. } => Type::Secret,
+            Content::Manifest { manifest, .. } => manifest.object_type(),
         }
     }
 }
 
 impl Object {
-    fn is_at(&self, live: &Live) -> bool {
-        self.content.object_type() == live.of
-            && self.namespace == live.namespace
-            && self.name == live.name
+    /// The object that a manifest describes, in a cluster of the deployment.
+    pub fn of_manifest(cluster: Option<In<Access>>, manifest: Manifest) -> Object {
+        Object {
+            cluster,
+            namespace: manifest.namespace().to_owned(),
+            name: manifest.name().to_owned(),
+            content: Content::Manifest { manifest, read_at_start: BTreeMap::new() },
+        }
     }
 
-    /// The entries as they are compared. A Secret's is where it comes from; unknown where the
-    /// current version of that was not looked up.
-    fn wanted(&self, live: &Live) -> BTreeMap<String, Known<String>> {
-        match &self.content {
+    /// The same; its pods are started anew when one of `contents` changes.
+    #[must_use]
+    pub fn reading_at_start(mut self, contents: BTreeMap<String, Content>) -> Object {
+        if let Content::Manifest { read_at_start, .. } = &mut self.content {
+            *read_at_start = contents;
+        }
+        self
+    }
+
+    fn is_at(&self, live: &Live) -> bool {
+        let of = self.content.object_type();
+        of == live.of
+            && self.name == live.name
+            && (self.namespace == live.namespace || !of.is_namespaced())
+    }
+
+    /// How it is reached within a step.
+    fn access(&self, cx: &Cx) -> Result<Option<Access>> {
+        if cx.connector::<super::Cluster>().is_some() {
+            return Ok(None);
+        }
+        self.cluster.as_ref().map(|cluster| cx.get(cluster)).transpose()
+    }
+
+    /// Compares the entries of a ConfigMap or Secret. A Secret's is where it comes from; unknown
+    /// where the current version of that was not looked up.
+    fn diff_entries(&self, live: &Live, diff: &mut Diff<'_>) {
+        let wanted: BTreeMap<String, Known<String>> = match &self.content {
             Content::ConfigMap { data } => {
                 data.iter().map(|(key, text)| (key.clone(), Known::Yes(text.clone()))).collect()
             }
             Content::Secret { string_data, .. } => string_data
                 .iter()
-                .map(|(key, reference)| (key.clone(), live.current(reference)))
+                .map(|(key, entry)| (key.clone(), origin(entry, live, diff)))
                 .collect(),
+            Content::Manifest { .. } => return,
+        };
+        let have = live.entries_for(wanted.keys().collect());
+        for (key, want) in &wanted {
+            if have.get(key) != want.yes()
+                && let Some(other) = live.other_managers(key)
+            {
+                diff.note(format!("data.{key} is set by {other}"));
+            }
+        }
+        diff.exclusive("data", &wanted, &have);
+    }
+}
+
+/// How an entry of a Secret reads if it is as it is at its source now.
+fn origin(entry: &Entry, live: &Live, diff: &Diff<'_>) -> Known<String> {
+    match entry.source(|input| diff.known(input)) {
+        Known::Yes(source) => live.current(source),
+        Known::AfterApply => Known::AfterApply,
+    }
+}
+
+/// Compares what a manifest says, leaf by leaf.
+fn diff_manifest(
+    manifest: &Manifest,
+    read_at_start: &BTreeMap<String, Content>,
+    live: &Live,
+    diff: &mut Diff<'_>,
+) {
+    let (mut wanted, mut unknown) = manifest.known(diff);
+    let origins: BTreeMap<String, Known<String>> = checksum::entries(read_at_start)
+        .map(|(key, entry)| (key, origin(entry, live, diff)))
+        .collect();
+    let is_whole = checksum::put(&mut wanted, read_at_start, |key| origins.get(key)?.yes().cloned());
+    if !is_whole {
+        unknown.push(checksum::POINTER.to_owned());
+    }
+    let (mut want, mut have) = (BTreeMap::new(), BTreeMap::new());
+    for leaf in fields::leaves(&wanted, &live.object, &applied(&live.object)) {
+        if live::says_whose(&leaf.field) {
+            continue;
+        }
+        let is_same = leaf.is_same();
+        let fields::Leaf { field, wanted, live: there } = leaf;
+        if !is_same && let Some(other) = others_own(&live.object, &field) {
+            diff.note(format!("{field} is set by {other}"));
+        }
+        match wanted {
+            Some((pointer, value)) => {
+                // What reads otherwise and says the same is the same.
+                if let Some(there) = if is_same { Some(value.clone()) } else { there } {
+                    have.insert(field.clone(), there);
+                }
+                want.insert(field, manifest::known_at(&value, &pointer, &unknown));
+            }
+            None => {
+                if let Some(there) = there {
+                    have.insert(field, there);
+                }
+            }
         }
     }
+    diff.tree(&want, &have, |field| {
+        if live.of.fixes(field) { Effect::Replace } else { Effect::InPlace }
+    });
 }
 
 impl Kind for Object {
@@ -97,6 +210,8 @@ impl Kind for Object {
     const TITLE: &'static str = "object";
     const NATURE: Nature = Nature {
         scope: Scope::Global,
+        // After the clusters that they are in, and the node groups.
+        wave: 3,
         taggable: false,
         // What can not be changed keeps its name, so the old one goes first.
         replace: ReplaceOrder::DeleteFirst,
@@ -108,9 +223,25 @@ impl Kind for Object {
     type Live = Live;
 
     fn diff(&self, live: &Live, diff: &mut Diff<'_>) {
-        let Self { namespace, name, content } = self;
+        let Self { cluster, namespace, name, content } = self;
+        match (cluster, &live.access) {
+            (Some(cluster), Some(access)) => {
+                let wanted = cluster.clone().map(|access| access.cluster);
+                diff.parent("cluster", &wanted, &access.cluster);
+            }
+            // Reached by another way: that it belongs to the deployment's cluster is noted all
+            // the same, so that without that way it is not looked for anywhere else.
+            (Some(cluster), None) => {
+                if let Known::Yes(access) = diff.known(cluster) {
+                    diff.in_place("cluster", &access.cluster, &access.cluster);
+                }
+            }
+            (None, _) => {}
+        }
         diff.replaces("kind", &content.object_type(), &live.of);
-        diff.replaces("namespace", namespace, &live.namespace);
+        if content.object_type().is_namespaced() {
+            diff.replaces("namespace", namespace, &live.namespace);
+        }
         diff.replaces("name", name, &live.name);
         if !self.is_at(live) {
             return;
@@ -119,292 +250,128 @@ impl Kind for Object {
             diff.replaces("type", kind, &live.secret_type);
         }
         diff.in_place(&format!("labels.{LABEL}"), &MANAGER.to_owned(), &live.label);
-        let wanted = self.wanted(live);
-        let have = live.entries_for(wanted.keys().collect());
-        for (key, want) in &wanted {
-            if have.get(key) != want.yes()
-                && let Some(other) = live.other_managers(key)
-            {
-                diff.note(format!("data.{key} is set by {other}"));
+        match content {
+            Content::Manifest { manifest, read_at_start } => {
+                diff_manifest(manifest, read_at_start, live, diff);
             }
+            _ => self.diff_entries(live, diff),
         }
-        diff.exclusive("data", &wanted, &have);
     }
 
     fn summary(&self) -> String {
-        format!("{} {}/{}", self.content.object_type(), self.namespace, self.name)
+        let of = self.content.object_type();
+        if of.is_namespaced() {
+            format!("{of} {}/{}", self.namespace, self.name)
+        } else {
+            format!("{of} {}", self.name)
+        }
+    }
+
+    fn typical(&self) -> Typical {
+        match self.content.object_type() {
+            // Its pods: pulling the image, starting, being ready; and going, with their grace.
+            Type::Deployment => Typical { create: 60, update: 90, delete: 60 },
+            Type::Namespace => Typical { create: 1, update: 1, delete: 15 },
+            _ => Self::NATURE.typical,
+        }
     }
 
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
-        vec![
-            ("kind", live.of.to_string()),
-            ("namespace", live.namespace.clone()),
-            ("name", live.name.clone()),
-            ("keys", live.keys().join(", ")),
-        ]
+        let mut described = vec![("kind", live.of.to_string())];
+        if live.of.is_namespaced() {
+            described.push(("namespace", live.namespace.clone()));
+        }
+        described.push(("name", live.name.clone()));
+        if matches!(live.of, Type::ConfigMap | Type::Secret) {
+            described.push(("keys", live.keys().join(", ")));
+        }
+        if live.of == Type::Deployment {
+            described.push(("replicas", rollout::Replicas::of(&live.object).to_string()));
+        }
+        described
     }
 
-    async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], _: &dyn Seen) -> Result<Listed<Self>> {
-        if cx.connector::<super::Cluster>().is_none() {
-            let expected = cx.connector::<ClusterExpected>().is_some() || !wanted.is_empty();
-            return if expected { Err(no_cluster()) } else { Ok(Listed::default()) };
-        }
-        let all = try_join_all([Type::ConfigMap, Type::Secret].map(|of| labelled(cx, of))).await?;
-        let mut lives: Vec<(Live, Value)> = Vec::new();
-        for (of, objects) in [Type::ConfigMap, Type::Secret].into_iter().zip(all) {
-            for object in objects {
-                lives.push((Live::read(of, &object)?, object));
-            }
-        }
-        // What is wanted and does not carry the label: not there, somebody else's, or ours with
-        // the label taken off.
-        let missing = wanted
-            .iter()
-            .filter(|wanted| !lives.iter().any(|(live, _)| wanted.desired.is_at(live)))
-            .map(|wanted| async move {
-                let Object { namespace, name, content } = wanted.desired;
-                let there = look(cx, content.object_type(), namespace, name).await?;
-                Ok::<_, Error>((wanted, there))
-            });
-        let mut found: Vec<(Live, Value)> = Vec::new();
-        for (_, there) in try_join_all(missing).await? {
-            found.extend(there);
-        }
-        lives.extend(found);
-        let references = references(wanted, &lives);
-        let versions = versions(cx, references).await?;
-        let mut listed = Listed::default();
-        for (mut live, object) in lives {
-            live.versions = versions.clone();
-            add(cx, wanted, &mut listed, live, &object);
-        }
-        Ok(listed)
+    async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
+        list::all(cx, wanted, seen).await
     }
 
     async fn read(cx: &Cx, found: &Found<Self>) -> Result<Option<Found<Self>>> {
         let Live { of, namespace, name, .. } = &found.live;
-        let Some((live, object)) = look(cx, *of, namespace, name).await? else {
+        let kube = Kube::of(cx, found.live.access.as_ref())?;
+        let Some(object) = list::look(cx, &kube, *of, namespace, name).await? else {
             return Ok(None);
         };
-        as_found(cx, live, &object).await
+        let again = list::found_again(cx, &found.live, &object).await?;
+        // What is about to be changed is not waited for: the change may be what mends it.
+        Ok(again.map(|again| match again.status {
+            Status::Busy(_) => Found { status: Status::Ready, ..again },
+            _ => again,
+        }))
     }
 
     async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
         let of = self.content.object_type();
-        if let Some((live, object)) = look(cx, of, &self.namespace, &self.name).await? {
+        let access = self.access(cx)?;
+        let kube = Kube::of(cx, access.as_ref())?;
+        if let Some(object) = list::look(cx, &kube, of, &self.namespace, &self.name).await? {
             let ours = matches!(Whose::of(&tags_of(&object), &cx.deployment),
                 Whose::Ours(owner) if owner.address == cx.step()?.address);
             if !ours {
-                let why = format!("{} exists and is not ours", live.id());
+                let why = format!("{} exists and is not ours", Live::read(of, &object)?.id());
                 return Err(Error::of(Class::Exists, why)
                     .hint("delete it, or choose another name for ours"));
             }
         }
-        let entries = self.resolved(cx, |_| true).await?;
-        let object = apply(cx, self, entries, &[]).await?;
-        let live = Live::read(of, &object)?;
-        match as_found(cx, live, &object).await? {
+        let payload = self.wanted_now(cx).await?;
+        let object = apply::send(cx, &kube, self, payload, &[]).await?;
+        let mut live = Live::read(of, &object)?;
+        live.access = access;
+        match list::found_again(cx, &live, &object).await? {
             Some(found) => Ok(found),
             None => Err(Error::local("the cluster answered with another object than was applied")),
         }
     }
 
+    async fn settle(cx: &Cx, found: Found<Self>) -> Result<Found<Self>> {
+        if !matches!(found.status, Status::Busy(_)) {
+            return Ok(found);
+        }
+        let Live { namespace, name, access, .. } = &found.live;
+        let kube = Kube::of(cx, access.as_ref())?;
+        let object = rollout::wait(cx, &kube, namespace, name).await?;
+        match list::found_again(cx, &found.live, &object).await? {
+            Some(found) => Ok(found),
+            None => Ok(found),
+        }
+    }
+
     async fn update(&self, cx: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
         let live = &found.live;
-        let is_due = |key: &str| changes.iter().any(|change| change.field == format!("data.{key}"));
-        // An apply takes away what it does not name, so what stays must be named as it is.
-        let mut entries = self.kept(cx, live, is_due).await?;
-        entries.extend(self.resolved(cx, is_due).await?);
-        apply(cx, self, entries, changes).await?;
+        let kube = Kube::of(cx, live.access.as_ref())?;
+        let is_due = |field: &str| changes.iter().any(|change| change.field == field);
+        let payload = self.due(cx, live, is_due).await?;
+        apply::send(cx, &kube, self, payload, changes).await?;
+        if live.of == Type::Deployment {
+            rollout::wait(cx, &kube, &live.namespace, &live.name).await?;
+        }
         Ok(())
     }
 
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
-        let kube = cx.api::<Kube>()?;
-        let Live { of, namespace, name, uid, .. } = &found.live;
-        let call = Call {
-            method: Method::DELETE,
-            body: Some(("application/json", json!({"preconditions": {"uid": uid}}))),
-            operation: format!("delete {}", of.plural()),
-            ..Call::get(of.path(namespace, Some(name)), of.plural(), false)
-        };
-        match kube.send(cx, &call).await {
-            Ok(_) => {}
-            Err(error) if error.class == Class::NotFound => return Ok(()),
-            // Another object has the name by now; ours is gone.
-            Err(error) if error.is_code("Conflict") => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        for _ in 0..60 {
-            match look(cx, *of, namespace, name).await? {
-                Some((live, _)) if live.uid == *uid => {
-                    cx.progress("waiting for its finalizers");
-                    cx.pause(seconds(2)).await?;
-                }
-                _ => return Ok(()),
-            }
-        }
-        let why = format!("{} is still there after two minutes", found.id);
-        Err(Error::of(Class::TimedOut, why)
-            .hint(format!("see its finalizers: kubectl -n {namespace} get {of} {name} -o yaml")))
+        apply::delete(cx, &found.live).await
     }
 }
 
-/// All objects of a type that carry our label, in every namespace.
-async fn labelled(cx: &Cx, of: Type) -> Result<Vec<Value>> {
-    let kube = cx.api::<Kube>()?;
-    let mut objects = Vec::new();
-    let mut token = String::new();
-    loop {
-        let mut call =
-            Call::get(format!("/api/v1/{}", of.plural()), of.plural(), of == Type::Secret);
-        call.operation = format!("list {}", of.plural());
-        call.query = vec![("labelSelector", format!("{LABEL}={MANAGER}")), ("limit", "500".into())];
-        if !token.is_empty() {
-            call.query.push(("continue", token.clone()));
-        }
-        let mut page = kube.send(cx, &call).await?;
-        match page.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => objects.extend(items),
-            _ => return Err(Error::local(format!("a list of {} without items", of.plural()))),
-        }
-        token = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
-        if token.is_empty() {
-            return Ok(objects);
-        }
+/// How a live object is doing.
+fn status(of: Type, object: &Value) -> Status {
+    if !object["metadata"]["deletionTimestamp"].is_null() {
+        return Status::Leaving;
     }
-}
-
-/// One object; of a Secret only its metadata.
-async fn look(cx: &Cx, of: Type, namespace: &str, name: &str) -> Result<Option<(Live, Value)>> {
-    let kube = cx.api::<Kube>()?;
-    let call = Call::get(of.path(namespace, Some(name)), of.plural(), of == Type::Secret);
-    match kube.send(cx, &call).await {
-        Ok(object) => Ok(Some((Live::read(of, &object)?, object))),
-        Err(error) if error.class == Class::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Every reference whose version may be asked for.
-fn references(wanted: &[Wanted<'_, Object>], lives: &[(Live, Value)]) -> Vec<SecretRef> {
-    let of_wanted = wanted.iter().flat_map(|wanted| match &wanted.desired.content {
-        Content::Secret { string_data, .. } => string_data.values().cloned().collect(),
-        Content::ConfigMap { .. } => Vec::new(),
-    });
-    // The versions of what is live and not wanted do not matter.
-    let of_live = lives
-        .iter()
-        .filter(|(live, _)| wanted.iter().any(|wanted| wanted.desired.is_at(live)))
-        .flat_map(|(live, _)| live.references());
-    of_wanted.chain(of_live).collect()
-}
-
-/// The current version of each reference, by what it reads like.
-async fn versions(cx: &Cx, references: Vec<SecretRef>) -> Result<BTreeMap<String, Option<String>>> {
-    let mut seen = BTreeSet::new();
-    let distinct = references.into_iter().filter(|reference| seen.insert(reference.to_string()));
-    let looked = distinct.map(|reference| async move {
-        let version = secrets::version(cx, &reference).await?;
-        Ok::<_, Error>((reference.to_string(), version))
-    });
-    join_all(looked).await.into_iter().collect()
-}
-
-/// Sorts an object into the list.
-fn add(
-    cx: &Cx,
-    wanted: &[Wanted<'_, Object>],
-    listed: &mut Listed<Object>,
-    live: Live,
-    object: &Value,
-) {
-    let id = live.id();
-    match Whose::of(&tags_of(object), &cx.deployment) {
-        Whose::Ours(owner) => listed.ours.push(Found {
-            id,
-            owner,
-            status: status(object),
-            parents: Vec::new(),
-            tags: tags_of(object),
-            live,
-        }),
-        Whose::Damaged(why) => listed.damaged.push(Damaged { id, why, mend: None }),
-        Whose::Foreign(owner) => {
-            let wants = wanted.iter().find(|wanted| wanted.desired.is_at(&live));
-            if let Some(wants) = wants {
-                listed.clashes.push(Clash { address: wants.address.clone(), id, owner });
-            }
-        }
-    }
-}
-
-/// An object by itself; `None` when it is not ours any more.
-async fn as_found(cx: &Cx, mut live: Live, object: &Value) -> Result<Option<Found<Object>>> {
-    let Whose::Ours(owner) = Whose::of(&tags_of(object), &cx.deployment) else {
-        return Ok(None);
-    };
-    live.versions = versions(cx, live.references()).await?;
-    Ok(Some(Found {
-        id: live.id(),
-        owner,
-        status: status(object),
-        parents: Vec::<PhysicalId>::new(),
-        tags: tags_of(object),
-        live,
-    }))
-}
-
-fn status(object: &Value) -> Status {
-    match object["metadata"]["deletionTimestamp"] {
-        Value::Null => Status::Ready,
-        _ => Status::Leaving,
-    }
-}
-
-/// Applies the object with these entries and no others. Where other managers are in the way, their
-/// fields are taken only if `changes`, which the plan has shown, names each of them.
-async fn apply(
-    cx: &Cx,
-    object: &Object,
-    entries: body::Entries,
-    changes: &[Change],
-) -> Result<Value> {
-    let kube = cx.api::<Kube>()?;
-    let of = object.content.object_type();
-    let mut call = Call {
-        method: Method::PATCH,
-        body: Some(("application/apply-patch+yaml", body::body(cx, object, entries)?)),
-        operation: format!("patch {}", of.plural()),
-        query: vec![("fieldManager", MANAGER.to_owned()), ("force", "false".to_owned())],
-        ..Call::get(of.path(&object.namespace, Some(&object.name)), of.plural(), false)
-    };
-    let conflicts = match kube.apply(cx, &call).await {
-        Ok(Applied::Done(object)) => return Ok(object),
-        Ok(Applied::Conflicts(conflicts)) => conflicts,
-        Err(error) if error.class == Class::NotFound => {
-            let why = format!("the namespace {} does not exist", object.namespace);
-            return Err(Error { class: Class::Refused, message: why, ..error }
-                .hint(format!("kubectl create namespace {}", object.namespace)));
-        }
-        Err(error) => return Err(error),
-    };
-    let is_shown = |field: &str| {
-        let field = field.strip_prefix("metadata.").unwrap_or(field);
-        changes.iter().any(|change| change.field == field)
-    };
-    if let Some(conflict) = conflicts.iter().find(|conflict| !is_shown(&conflict.field)) {
-        let why = format!("{}: {}", conflict.field, conflict.with);
-        return Err(Error {
-            operation: Some(format!("kubernetes:{}", call.operation)),
-            code: Some("Conflict".to_owned()),
-            ..Error::of(Class::Refused, why)
-        }
-        .hint("plan again: it shows what somebody else has set"));
-    }
-    call.query = vec![("fieldManager", MANAGER.to_owned()), ("force", "true".to_owned())];
-    match kube.apply(cx, &call).await? {
-        Applied::Done(object) => Ok(object),
-        Applied::Conflicts(_) => Err(Error::local("a forced apply can not meet a conflict")),
+    match of {
+        Type::Deployment => match rollout::Replicas::of(object) {
+            replicas if replicas.are_ready() => Status::Ready,
+            replicas => Status::Busy(replicas.to_string()),
+        },
+        _ => Status::Ready,
     }
 }

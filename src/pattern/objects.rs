@@ -11,6 +11,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
     for (name, wanted) in spec.kubernetes.objects.iter() {
         let object = match wanted {
             Wanted::ConfigMap(map) => Object {
+                cluster: None,
                 namespace: map.namespace.clone(),
                 name: map.name.clone(),
                 content: Content::ConfigMap {
@@ -18,6 +19,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
                 },
             },
             Wanted::Secret(secret) => Object {
+                cluster: None,
                 namespace: secret.namespace.clone(),
                 name: secret.name.clone(),
                 content: Content::Secret {
@@ -25,7 +27,7 @@ pub(super) fn add(draft: &mut Draft<'_>) {
                     string_data: secret
                         .string_data
                         .iter()
-                        .map(|(key, reference)| (key.to_owned(), reference.clone()))
+                        .map(|(key, reference)| (key.to_owned(), reference.clone().into()))
                         .collect(),
                 },
             },

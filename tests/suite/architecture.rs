@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["observe"],
     &["execute"],
     &["aws", "kube"],
+    &["coderd"],
     &["registry"],
     &["pattern"],
     &["report"],

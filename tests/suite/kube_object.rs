@@ -57,6 +57,7 @@ fn address(name: &str) -> Address {
 fn config_map(data: &[(&str, &str)]) -> Object {
     let data = data.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
     Object {
+        cluster: None,
         namespace: "coder".to_owned(),
         name: "settings".to_owned(),
         content: Content::ConfigMap { data },
@@ -64,8 +65,9 @@ fn config_map(data: &[(&str, &str)]) -> Object {
 }
 
 fn secret(data: &[(&str, SecretRef)]) -> Object {
-    let string_data = data.iter().map(|(key, it)| ((*key).to_owned(), it.clone())).collect();
+    let string_data = data.iter().map(|(key, it)| ((*key).to_owned(), it.clone().into())).collect();
     Object {
+        cluster: None,
         namespace: "coder".to_owned(),
         name: "tokens".to_owned(),
         content: Content::Secret { kind: "Opaque".to_owned(), string_data },

@@ -1,3 +1,4 @@
 //! EKS: clusters, what runs in them, and who may use them.
 
 pub mod access;
+pub mod token;

@@ -3,12 +3,13 @@
 use crate::kind::{Error, Result, TAG_ADDRESS, TAG_DEPLOYMENT, TAG_GENERATION, TAG_UID, Tags};
 use crate::kube::client::MANAGER;
 use crate::name::PhysicalId;
+use super::entry::Source;
+use super::types::Type;
+use crate::aws::eks::access::Access;
 use crate::secret::SecretRef;
 use crate::value::Known;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// The label that our objects carry.
 pub(super) const LABEL: &str = "app.kubernetes.io/managed-by";
@@ -18,71 +19,17 @@ pub(super) const SOURCES: &str = "coderctl.dev/sources";
 pub(super) const SECRET_TYPE: &str = "coderctl.dev/secret-type";
 
 /// The annotations that say whose an object is, with the tags that they stand for.
-pub(super) const IDENTITY: [(&str, &str); 4] = [
+pub(crate) const IDENTITY: [(&str, &str); 4] = [
     ("coderctl.dev/deployment", TAG_DEPLOYMENT),
     ("coderctl.dev/uid", TAG_UID),
     ("coderctl.dev/address", TAG_ADDRESS),
     ("coderctl.dev/generation", TAG_GENERATION),
 ];
 
-/// The types of objects that are managed, all of `v1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Type {
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Secret.
-    Secret,
-}
-
-impl Type {
-    pub(super) fn plural(self) -> &'static str {
-        match self {
-            Type::ConfigMap => "configmaps",
-            Type::Secret => "secrets",
-        }
-    }
-
-    pub(super) fn path(self, namespace: &str, name: Option<&str>) -> String {
-        // Names are those of DNS, or the spec would not have passed; this holds for any.
-        let part = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-                .replace("%2D", "-")
-                .replace("%2E", ".")
-        };
-        let mut path = format!("/api/v1/namespaces/{}/{}", part(namespace), self.plural());
-        if let Some(name) = name {
-            path.push('/');
-            path.push_str(&part(name));
-        }
-        path
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Type::ConfigMap => "ConfigMap",
-            Type::Secret => "Secret",
-        })
-    }
-}
-
-/// Where an entry of a Secret came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Source {
-    pub(super) reference: SecretRef,
-    /// The version that was written, where the source has any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) version: Option<String>,
-}
-
-/// How a source shows in a plan.
-fn shown(reference: &SecretRef, version: Option<&str>) -> String {
-    match version {
-        Some(version) => format!("{reference}, version {version}"),
-        None => format!("{reference} (unversioned)"),
-    }
+/// Whether a field says whose an object is, or that it is managed: it is compared otherwise, or
+/// not at all.
+pub(super) fn says_whose(field: &str) -> bool {
+    field.starts_with("annotations.coderctl.dev/") || field == format!("labels.{LABEL}")
 }
 
 /// A live object.
@@ -108,6 +55,12 @@ pub struct Live {
     owners: BTreeMap<String, BTreeSet<Owner>>,
     /// The current versions of references.
     pub(super) versions: BTreeMap<String, Option<String>>,
+    /// What has a manifest: the whole object.
+    pub(super) object: Value,
+    /// How the cluster is reached that it is in; `None` for the one that the user names.
+    pub(super) access: Option<Access>,
+    /// The live resources that can not go before it.
+    pub(super) parents: Vec<PhysicalId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,7 +82,11 @@ impl Live {
         let annotations = &metadata["annotations"];
         let data = match of {
             Type::ConfigMap => strings(&object["data"]),
-            Type::Secret => BTreeMap::new(),
+            _ => BTreeMap::new(),
+        };
+        let whole = match of {
+            Type::ConfigMap | Type::Secret => Value::Null,
+            _ => object.clone(),
         };
         // An annotation that somebody has broken makes every entry come from nowhere: they are
         // written again.
@@ -148,19 +105,22 @@ impl Live {
             sources,
             owners: owners(&metadata["managedFields"]),
             versions: BTreeMap::new(),
+            object: whole,
+            access: None,
+            parents: Vec::new(),
         })
     }
 
     /// `v1/ConfigMap/coder/settings`.
     pub(super) fn id(&self) -> PhysicalId {
-        PhysicalId::new(format!("v1/{}/{}/{}", self.of, self.namespace, self.name))
+        PhysicalId::new(self.of.id(&self.namespace, &self.name))
     }
 
     /// The names of its entries.
     pub(super) fn keys(&self) -> Vec<String> {
         match self.of {
-            Type::ConfigMap => self.data.keys().cloned().collect(),
             Type::Secret => self.owners.keys().cloned().collect(),
+            _ => self.data.keys().cloned().collect(),
         }
     }
 
@@ -168,13 +128,15 @@ impl Live {
         self.sources.values().map(|source| source.reference.clone()).collect()
     }
 
-    /// How an entry from `reference` reads if it is as it is there now.
-    pub(super) fn current(&self, reference: &SecretRef) -> Known<String> {
-        match (self.versions.get(&reference.to_string()), reference) {
-            (Some(version), _) => Known::Yes(shown(reference, version.as_deref())),
+    /// How an entry from `source` reads if it is as it is there now.
+    pub(super) fn current(&self, source: Source) -> Known<String> {
+        match (self.versions.get(&source.reference.to_string()), &source.reference) {
+            (Some(version), _) => {
+                Known::Yes(Source { version: version.clone(), ..source }.shown())
+            }
             // Not looked up: only that it is another one is known.
             (None, SecretRef::SecretsManager(_)) => Known::AfterApply,
-            (None, _) => Known::Yes(shown(reference, None)),
+            (None, _) => Known::Yes(source.shown()),
         }
     }
 
@@ -207,14 +169,14 @@ impl Live {
         let keys = self.keys().into_iter().filter(|key| wanted.contains(key) || self.is_owned(key));
         keys.filter_map(|key| {
             let reads_as = match self.of {
-                Type::ConfigMap => self.data.get(&key)?.clone(),
                 Type::Secret if !self.is_owned(&key) => {
                     format!("set by {}", self.other_managers(&key)?)
                 }
-                Type::Secret => self.sources.get(&key).map_or_else(
-                    || "of unknown origin".to_owned(),
-                    |source| shown(&source.reference, source.version.as_deref()),
-                ),
+                Type::Secret => self
+                    .sources
+                    .get(&key)
+                    .map_or_else(|| "of unknown origin".to_owned(), Source::shown),
+                _ => self.data.get(&key)?.clone(),
             };
             Some((key, reads_as))
         })
@@ -223,7 +185,7 @@ impl Live {
 }
 
 /// The tags that an object's annotations stand for.
-pub(super) fn tags_of(object: &Value) -> Tags {
+pub(crate) fn tags_of(object: &Value) -> Tags {
     IDENTITY
         .iter()
         .filter_map(|(annotation, tag)| {
@@ -256,4 +218,25 @@ fn owners(managed: &Value) -> BTreeMap<String, BTreeSet<Owner>> {
         }
     }
     owners
+}
+
+/// The fields of `object` that coderctl has applied, as `fieldsV1`.
+pub(super) fn applied(object: &Value) -> Value {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let is_ours = |entry: &&Value| entry["manager"] == MANAGER && entry["operation"] == "Apply";
+    entries.filter(is_ours).map(|entry| entry["fieldsV1"].clone()).next().unwrap_or_default()
+}
+
+/// The managers other than coderctl that own the leaf with this name.
+pub(super) fn others_own(object: &Value, field: &str) -> Option<String> {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let names: BTreeSet<&str> = entries
+        .filter(|entry| entry["manager"] != MANAGER || entry["operation"] != "Apply")
+        .filter(|entry| {
+            let leaves = super::fields::leaves(&Value::Null, object, &entry["fieldsV1"]);
+            leaves.iter().any(|leaf| leaf.live.is_some() && leaf.field == field)
+        })
+        .filter_map(|entry| entry["manager"].as_str())
+        .collect();
+    (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" and "))
 }

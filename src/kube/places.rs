@@ -1,0 +1,65 @@
+//! Which clusters there are to look into.
+
+use super::client::{Cluster, ClusterExpected, no_cluster};
+use crate::aws::eks::access::{Access, clusters};
+use crate::kind::{Cx, Result, Seen};
+use crate::name::PhysicalId;
+
+/// A cluster that can be looked into.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The cluster's id, where it is the deployment's own.
+    pub(crate) id: Option<PhysicalId>,
+    /// How it is reached; `None` for the one that the user names.
+    pub(crate) access: Option<Access>,
+    /// The node groups of the deployment: what runs in the cluster needs them until it is gone.
+    pub(crate) node_groups: Vec<PhysicalId>,
+}
+
+/// The clusters to look into: the one that the user names, else those of the deployment that
+/// answer. One that is not there, or has no endpoint yet, holds nothing: with no cluster at all,
+/// nothing is live.
+///
+/// # Errors
+/// When something is `wanted` that has no cluster, or an earlier apply made something in a cluster
+/// that is not given now.
+pub(crate) fn places(cx: &Cx, wanted: Wants, seen: &dyn Seen) -> Result<Vec<Place>> {
+    let ours = clusters(seen);
+    let node_groups: Vec<PhysicalId> =
+        seen.of("aws.eks.node_group").into_iter().map(|(id, _, _)| id.clone()).collect();
+    if cx.connector::<Cluster>().is_some() {
+        let id = match ours.as_slice() {
+            [(id, _)] => Some(id.clone()),
+            _ => None,
+        };
+        return Ok(vec![Place { id, access: None, node_groups }]);
+    }
+    let expected = cx.connector::<ClusterExpected>().is_some() && ours.is_empty();
+    if wanted == Wants::AClusterGiven || expected {
+        return Err(no_cluster());
+    }
+    let places = ours.into_iter().filter_map(|(id, access)| {
+        Some(Place { id: Some(id), access: Some(access?), node_groups: node_groups.clone() })
+    });
+    Ok(places.collect())
+}
+
+/// What is wanted, as to clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// Something in a cluster that only the user can name.
+    AClusterGiven,
+    /// Nothing but what is in clusters of the deployment.
+    NoneGiven,
+}
+
+impl Wants {
+    /// What `clusters`, those of all that is wanted, ask for.
+    pub(crate) fn of<T>(mut clusters: impl Iterator<Item = Option<T>>) -> Wants {
+        if clusters.any(|cluster| cluster.is_none()) {
+            Wants::AClusterGiven
+        } else {
+            Wants::NoneGiven
+        }
+    }
+}
