@@ -137,15 +137,15 @@ fn keyed(
     let applied: Vec<(Map<String, Value>, &Value)> = owned
         .into_iter()
         .flatten()
-        .filter_map(|(key, below)| Some((serde_json::from_str(key.strip_prefix("k:")?).ok()?, below)))
+        .filter_map(|(key, below)| {
+            Some((serde_json::from_str(key.strip_prefix("k:")?).ok()?, below))
+        })
         .collect();
     let names: BTreeSet<&String> = applied.iter().flat_map(|(keys, _)| keys.keys()).collect();
     let mut met: Vec<Map<String, Value>> = Vec::new();
     for (index, item) in want.iter().enumerate() {
-        let keys: Map<String, Value> = names
-            .iter()
-            .filter_map(|name| Some(((*name).clone(), key_of(item, name)?)))
-            .collect();
+        let keys: Map<String, Value> =
+            names.iter().filter_map(|name| Some(((*name).clone(), key_of(item, name)?))).collect();
         let there = live.iter().find(|live| has_keys(live, &keys));
         let owned = applied.iter().find(|(known, _)| *known == keys).map(|(_, below)| *below);
         walk(&place.item(&shown(&keys), Some(index)), Some(item), there, owned, leaves);
@@ -173,7 +173,8 @@ fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
 
 /// `containerPort=8080,protocol="TCP"`.
 fn shown(keys: &Map<String, Value>) -> String {
-    let mut keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut keys: Vec<String> =
+        keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
     keys.sort();
     keys.join(",")
 }
@@ -196,12 +197,11 @@ pub(super) fn same(want: &Value, live: &Value, field: &str) -> bool {
                 Some(live) => same(want, live, &format!("{field}.{key}")),
                 None => is_nothing(want) || want.as_str() == Some(""),
             });
-            let no_more = live.iter().filter(|(key, _)| !want.contains_key(*key)).all(
-                |(key, value)| {
+            let no_more =
+                live.iter().filter(|(key, _)| !want.contains_key(*key)).all(|(key, value)| {
                     FILLED_IN.iter().any(|(name, text)| name == key && value == text)
                         || is_nothing(value)
-                },
-            );
+                });
             all_there && no_more
         }
         (Value::Array(want), Value::Array(live)) => {

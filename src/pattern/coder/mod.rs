@@ -5,6 +5,7 @@ mod environment;
 mod labels;
 mod namespaces;
 mod network_policy;
-mod server;
+pub(super) mod objects;
+pub(super) mod server;
 mod service;
 mod storage;
