@@ -119,9 +119,7 @@ impl Clients {
     }
 
     /// Where the caller's credentials come from; `None` where the config names no source.
-    pub fn credentials(
-        &self,
-    ) -> Option<aws_credential_types::provider::SharedCredentialsProvider> {
+    pub fn credentials(&self) -> Option<aws_credential_types::provider::SharedCredentialsProvider> {
         self.base.credentials_provider()
     }
 

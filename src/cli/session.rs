@@ -140,7 +140,9 @@ impl Session {
         let cx = cx.with_deployment(Deployment { uid, ..deployment }).remembering(names);
         let cx = match &record {
             // Made in a cluster that only the user can name.
-            Some(read) if crate::kube::are_in_a_given_cluster(&read.applied) => cx.with(ClusterExpected),
+            Some(read) if crate::kube::are_in_a_given_cluster(&read.applied) => {
+                cx.with(ClusterExpected)
+            }
             _ => cx,
         };
         let facts = Facts { zones: zones? };

@@ -171,7 +171,8 @@ fn diff_manifest(
     let origins: BTreeMap<String, Known<String>> = checksum::entries(read_at_start)
         .map(|(key, entry)| (key, origin(entry, live, diff)))
         .collect();
-    let is_whole = checksum::put(&mut wanted, read_at_start, |key| origins.get(key)?.yes().cloned());
+    let is_whole =
+        checksum::put(&mut wanted, read_at_start, |key| origins.get(key)?.yes().cloned());
     if !is_whole {
         unknown.push(checksum::POINTER.to_owned());
     }
@@ -200,9 +201,13 @@ fn diff_manifest(
             }
         }
     }
-    diff.tree(&want, &have, |field| {
-        if live.of.fixes(field) { Effect::Replace } else { Effect::InPlace }
-    });
+    diff.tree(
+        &want,
+        &have,
+        |field| {
+            if live.of.fixes(field) { Effect::Replace } else { Effect::InPlace }
+        },
+    );
 }
 
 impl Kind for Object {

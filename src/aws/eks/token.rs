@@ -24,8 +24,7 @@ const USED_FOR: Duration = Duration::from_secs(14 * 60);
 /// What the signature says of its own life, in seconds.
 const EXPIRES: &str = "60";
 /// What SigV4 leaves as it is.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The tokens of one cluster: each is used until it is about to run out.
 pub struct Tokens {
@@ -55,7 +54,8 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        let provider = self.clients.credentials().ok_or_else(|| no_credentials("there are none"))?;
+        let provider =
+            self.clients.credentials().ok_or_else(|| no_credentials("there are none"))?;
         let credentials = provider
             .provide_credentials()
             .await
@@ -78,12 +78,7 @@ fn no_credentials(why: &str) -> Error {
 }
 
 /// The token for `cluster`, signed at `at`.
-pub fn token(
-    credentials: &Credentials,
-    cluster: &str,
-    region: &Region,
-    at: SystemTime,
-) -> Secret {
+pub fn token(credentials: &Credentials, cluster: &str, region: &Region, at: SystemTime) -> Secret {
     let url = presigned(credentials, cluster, region, at);
     Secret::new(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url)))
 }

@@ -42,9 +42,7 @@ impl Object {
             Content::Manifest { manifest, read_at_start } => {
                 let mut whole = manifest.whole(cx)?;
                 let sources = checksum::sources_now(cx, read_at_start).await?;
-                checksum::put(&mut whole, read_at_start, |key| {
-                    sources.get(key).map(Source::shown)
-                });
+                checksum::put(&mut whole, read_at_start, |key| sources.get(key).map(Source::shown));
                 Ok(Payload::Manifest(whole, sources))
             }
             _ => Ok(Payload::Entries(self.resolved(cx, |_| true).await?)),
@@ -106,12 +104,7 @@ impl Object {
 
     /// The entries that are ours and stay as they are. A Secret's values are read from the
     /// cluster, which only happens when something is applied.
-    async fn kept(
-        &self,
-        cx: &Cx,
-        live: &Live,
-        is_due: impl Fn(&str) -> bool,
-    ) -> Result<Entries> {
+    async fn kept(&self, cx: &Cx, live: &Live, is_due: impl Fn(&str) -> bool) -> Result<Entries> {
         match &self.content {
             Content::ConfigMap { data } => Ok(data
                 .iter()

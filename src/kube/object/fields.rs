@@ -86,10 +86,13 @@ fn walk(
 ) {
     let owns = owned.and_then(Value::as_object).filter(|owned| !owned.is_empty());
     match want {
-        Some(Value::Object(map)) if !map.is_empty() && !is_atomic(owned) && live.is_some() => {
+        Some(Value::Object(map))
+            if live.is_some()
+                && (owns.is_some_and(is_entered) || (!map.is_empty() && !is_atomic(owned))) =>
+        {
             entries(place, Some(map), live, owns, leaves);
         }
-        None if owns.is_some_and(|owned| owned.keys().any(|key| key.starts_with("f:"))) => {
+        None if owns.is_some_and(is_entered) => {
             entries(place, None, live, owns, leaves);
         }
         Some(Value::Array(items)) if owns.is_some_and(is_keyed) => {
@@ -121,6 +124,11 @@ fn entries(
     }
 }
 
+/// Whether the fields are those of a map.
+fn is_entered(owned: &Map<String, Value>) -> bool {
+    owned.keys().any(|key| key.starts_with("f:"))
+}
+
 /// Whether the fields are those of a list that is merged by keys.
 fn is_keyed(owned: &Map<String, Value>) -> bool {
     owned.keys().any(|key| key.starts_with("k:"))
@@ -137,15 +145,15 @@ fn keyed(
     let applied: Vec<(Map<String, Value>, &Value)> = owned
         .into_iter()
         .flatten()
-        .filter_map(|(key, below)| Some((serde_json::from_str(key.strip_prefix("k:")?).ok()?, below)))
+        .filter_map(|(key, below)| {
+            Some((serde_json::from_str(key.strip_prefix("k:")?).ok()?, below))
+        })
         .collect();
     let names: BTreeSet<&String> = applied.iter().flat_map(|(keys, _)| keys.keys()).collect();
     let mut met: Vec<Map<String, Value>> = Vec::new();
     for (index, item) in want.iter().enumerate() {
-        let keys: Map<String, Value> = names
-            .iter()
-            .filter_map(|name| Some(((*name).clone(), key_of(item, name)?)))
-            .collect();
+        let keys: Map<String, Value> =
+            names.iter().filter_map(|name| Some(((*name).clone(), key_of(item, name)?))).collect();
         let there = live.iter().find(|live| has_keys(live, &keys));
         let owned = applied.iter().find(|(known, _)| *known == keys).map(|(_, below)| *below);
         walk(&place.item(&shown(&keys), Some(index)), Some(item), there, owned, leaves);
@@ -173,7 +181,8 @@ fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
 
 /// `containerPort=8080,protocol="TCP"`.
 fn shown(keys: &Map<String, Value>) -> String {
-    let mut keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut keys: Vec<String> =
+        keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
     keys.sort();
     keys.join(",")
 }
@@ -196,12 +205,11 @@ pub(super) fn same(want: &Value, live: &Value, field: &str) -> bool {
                 Some(live) => same(want, live, &format!("{field}.{key}")),
                 None => is_nothing(want) || want.as_str() == Some(""),
             });
-            let no_more = live.iter().filter(|(key, _)| !want.contains_key(*key)).all(
-                |(key, value)| {
+            let no_more =
+                live.iter().filter(|(key, _)| !want.contains_key(*key)).all(|(key, value)| {
                     FILLED_IN.iter().any(|(name, text)| name == key && value == text)
                         || is_nothing(value)
-                },
-            );
+                });
             all_there && no_more
         }
         (Value::Array(want), Value::Array(live)) => {

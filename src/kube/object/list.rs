@@ -3,9 +3,7 @@
 use super::live::{LABEL, Live, tags_of};
 use super::{Content, Object, Type, checksum, status};
 use crate::aws::secrets;
-use crate::kind::{
-    Clash, Cx, Damaged, Error, Found, Kind, Listed, Result, Seen, Wanted, Whose,
-};
+use crate::kind::{Clash, Cx, Damaged, Error, Found, Kind, Listed, Result, Seen, Wanted, Whose};
 use crate::kube::client::{Call, Kube, MANAGER};
 use crate::kube::places::{Place, Wants, places};
 use crate::name::PhysicalId;

@@ -1,11 +1,11 @@
 //! An object as the cluster reports it.
 
-use crate::kind::{Error, Result, TAG_ADDRESS, TAG_DEPLOYMENT, TAG_GENERATION, TAG_UID, Tags};
-use crate::kube::client::MANAGER;
-use crate::name::PhysicalId;
 use super::entry::Source;
 use super::types::Type;
 use crate::aws::eks::access::Access;
+use crate::kind::{Error, Result, TAG_ADDRESS, TAG_DEPLOYMENT, TAG_GENERATION, TAG_UID, Tags};
+use crate::kube::client::MANAGER;
+use crate::name::PhysicalId;
 use crate::secret::SecretRef;
 use crate::value::Known;
 use serde_json::Value;
@@ -131,9 +131,7 @@ impl Live {
     /// How an entry from `source` reads if it is as it is there now.
     pub(super) fn current(&self, source: Source) -> Known<String> {
         match (self.versions.get(&source.reference.to_string()), &source.reference) {
-            (Some(version), _) => {
-                Known::Yes(Source { version: version.clone(), ..source }.shown())
-            }
+            (Some(version), _) => Known::Yes(Source { version: version.clone(), ..source }.shown()),
             // Not looked up: only that it is another one is known.
             (None, SecretRef::SecretsManager(_)) => Known::AfterApply,
             (None, _) => Known::Yes(source.shown()),

@@ -103,9 +103,8 @@ fn of_pod(pod: &Value) -> Option<Trouble> {
     let of_containers = statuses.filter_map(of_container);
     let trouble = of_containers.max_by_key(Trouble::weight).or_else(|| {
         let conditions = pod["status"]["conditions"].as_array()?;
-        let condition = |of: &str| {
-            conditions.iter().find(|it| it["type"] == of && it["status"] == "False")
-        };
+        let condition =
+            |of: &str| conditions.iter().find(|it| it["type"] == of && it["status"] == "False");
         if let Some(unscheduled) = condition("PodScheduled") {
             let (reason, message) = (text(&unscheduled["reason"]), text(&unscheduled["message"]));
             return Some(Trouble::new(&reason, format!("{reason}: {message}")));
@@ -167,7 +166,9 @@ fn of_container(status: &Value) -> Option<Trouble> {
 fn ended(status: &Value) -> String {
     let last = &status["lastState"]["terminated"];
     match (last["exitCode"].as_i64(), last["reason"].as_str()) {
-        (Some(_), Some("OOMKilled")) => ", OOMKilled: it used more memory than its limit".to_owned(),
+        (Some(_), Some("OOMKilled")) => {
+            ", OOMKilled: it used more memory than its limit".to_owned()
+        }
         (Some(code), _) => format!(", exit code {code}"),
         _ => String::new(),
     }
