@@ -14,6 +14,8 @@ use crate::aws::ec2::vpc_endpoint::VpcEndpoint;
 use crate::aws::iam::role::Role;
 use crate::aws::kms::key::Key;
 use crate::aws::logs::log_group::LogGroup;
+use crate::coderd::license::License;
+use crate::coderd::owner::Owner;
 use crate::graph::{AnyKind, Of};
 use crate::kube::object::Object;
 
@@ -33,10 +35,13 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<VpcEndpoint>::KIND,
     &Of::<FlowLog>::KIND,
     &Of::<Object>::KIND,
+    &Of::<Owner>::KIND,
+    &Of::<License>::KIND,
 ];
 
-/// The kinds to read for a deployment: those of Kubernetes only if a cluster is given or objects
-/// are wanted.
+/// The kinds to read for a deployment: those of Kubernetes, and what runs there, only if there may
+/// be a cluster.
 pub fn kinds(with_cluster: bool) -> Vec<&'static dyn AnyKind> {
-    KINDS.iter().copied().filter(|kind| with_cluster || !kind.name().starts_with("kube.")).collect()
+    let is_in_aws = |kind: &&dyn AnyKind| kind.name().starts_with("aws.");
+    KINDS.iter().copied().filter(|kind| with_cluster || is_in_aws(kind)).collect()
 }

@@ -15,6 +15,7 @@ mod suite {
     mod kinds_more;
     mod kinds_net;
     mod kube_object;
+    mod kube_rollout;
     mod life;
     mod lock;
     mod plan_properties;

@@ -181,3 +181,28 @@ fn about(error: Error, id: &str) -> Error {
     }
     Error { message: format!("{} ({id})", error.message), ..error }
 }
+
+/// Puts a value into a secret of the deployment, as its current version, and gives the version's
+/// id. The value is registered with the masks of `cx` before it is sent.
+///
+/// # Errors
+/// When it can not be written; the text says which secret, never a value.
+pub async fn store(cx: &Cx, id: &str, value: &Secret) -> Result<String> {
+    cx.masks.add(value);
+    let cx = &cx.in_region(&region_of(cx, id));
+    let client = cx.api::<SecretsManager>()?;
+    // One for all attempts: a second one with the same token is the same version.
+    let token = uuid::Uuid::new_v4().to_string();
+    let answer = safe(cx, "secretsmanager:PutSecretValue", || {
+        client
+            .0
+            .put_secret_value()
+            .secret_id(id)
+            .client_request_token(&token)
+            .secret_string(value.expose())
+            .send()
+    })
+    .await
+    .map_err(|error| about(error, id))?;
+    Ok(answer.version_id().unwrap_or(&token).to_owned())
+}

@@ -9,7 +9,7 @@ pub mod transport;
 use crate::kind::{Cx, Kind};
 use crate::plan::Applied;
 pub use client::{Cluster, ClusterExpected};
-pub use object::{Content, Entry, Holes, Manifest, Object};
+pub use object::{Content, DatabaseUrl, Entry, Holes, Manifest, Object, Stored};
 pub use transport::ClusterTransport;
 
 /// Whether objects were applied in a cluster that is not the deployment's own: only the user can

@@ -22,16 +22,16 @@ use std::sync::{Arc, Mutex};
 
 const KINDS: &[&dyn AnyKind] = &[&Of::<Object>::KIND];
 
-struct World {
-    aws: Sandbox,
-    kube: KubeSandbox,
-    client: kube::Client,
+pub(super) struct World {
+    pub(super) aws: Sandbox,
+    pub(super) kube: KubeSandbox,
+    pub(super) client: kube::Client,
     cluster: Cluster,
-    cx: Cx,
-    said: Arc<Mutex<Vec<Event>>>,
+    pub(super) cx: Cx,
+    pub(super) said: Arc<Mutex<Vec<Event>>>,
 }
 
-async fn set_up() -> World {
+pub(super) async fn set_up() -> World {
     let aws = world();
     let kube = KubeSandbox::in_memory(aws.clock(), 7);
     let client = kube::Client::new(KubeService::new(kube.clone()), "default");
@@ -50,11 +50,11 @@ async fn set_up() -> World {
     World { aws, kube, client, cluster, cx, said: Arc::default() }
 }
 
-fn address(name: &str) -> Address {
+pub(super) fn address(name: &str) -> Address {
     Address::global(&format!("kubernetes/{name}"))
 }
 
-fn config_map(data: &[(&str, &str)]) -> Object {
+pub(super) fn config_map(data: &[(&str, &str)]) -> Object {
     let data = data.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
     Object {
         cluster: None,
@@ -64,7 +64,7 @@ fn config_map(data: &[(&str, &str)]) -> Object {
     }
 }
 
-fn secret(data: &[(&str, SecretRef)]) -> Object {
+pub(super) fn secret(data: &[(&str, SecretRef)]) -> Object {
     let string_data = data.iter().map(|(key, it)| ((*key).to_owned(), it.clone().into())).collect();
     Object {
         cluster: None,
@@ -74,11 +74,11 @@ fn secret(data: &[(&str, SecretRef)]) -> Object {
     }
 }
 
-fn env(name: &str) -> SecretRef {
+pub(super) fn env(name: &str) -> SecretRef {
     SecretRef::Env(format!("VALUE_OF_{name}"))
 }
 
-fn graph(objects: &[(&str, &Object)]) -> Graph {
+pub(super) fn graph(objects: &[(&str, &Object)]) -> Graph {
     let mut graph = Graph::default();
     for (name, object) in objects {
         let path = format!("kubernetes.objects.{name}");
@@ -88,7 +88,7 @@ fn graph(objects: &[(&str, &Object)]) -> Graph {
 }
 
 impl World {
-    async fn plan_with(
+    pub(super) async fn plan_with(
         &self,
         graph: &Graph,
         applied: &Applied,
@@ -109,33 +109,41 @@ impl World {
         (plan, snapshot)
     }
 
-    async fn plan(&self, objects: &[(&str, &Object)]) -> Plan {
+    pub(super) async fn plan(&self, objects: &[(&str, &Object)]) -> Plan {
         self.plan_with(&graph(objects), &Applied::default(), &Options::default()).await.0
     }
 
-    async fn apply_with(&self, objects: &[(&str, &Object)], options: &Options) -> (Plan, Ran) {
+    pub(super) async fn apply_with(
+        &self,
+        objects: &[(&str, &Object)],
+        options: &Options,
+    ) -> (Plan, Ran) {
         let graph = graph(objects);
         let (plan, snapshot) = self.plan_with(&graph, &Applied::default(), options).await;
         assert_eq!(plan.refusals, Vec::new());
+        let ran = self.execute(&plan, &graph, &snapshot).await;
+        (plan, ran)
+    }
+
+    pub(super) async fn execute(&self, plan: &Plan, graph: &Graph, snapshot: &Snapshot) -> Ran {
         let said = self.said.clone();
         let sink: Sink = Arc::new(move |event| said.lock().unwrap().push(event));
-        let ran = execute(&Execution {
-            plan: &plan,
-            graph: &graph,
+        execute(&Execution {
+            plan,
+            graph,
             kinds: KINDS,
-            snapshot: &snapshot,
+            snapshot,
             cx: &self.cx,
             journal: &NoJournal,
             sink: &sink,
             run: "run-1",
             width: 4,
         })
-        .await;
-        (plan, ran)
+        .await
     }
 
     /// Applies, and expects to have nothing left to do.
-    async fn apply(&self, objects: &[(&str, &Object)]) -> Plan {
+    pub(super) async fn apply(&self, objects: &[(&str, &Object)]) -> Plan {
         let (plan, ran) = self.apply_with(objects, &Options::default()).await;
         assert!(ran.is_complete(), "{:?}", ran.failed);
         let again = self.plan(objects).await;
@@ -161,7 +169,7 @@ impl World {
     }
 
     /// Somebody else edits an object.
-    async fn edit<K>(&self, api: &Api<K>, name: &str, patch: serde_json::Value)
+    pub(super) async fn edit<K>(&self, api: &Api<K>, name: &str, patch: serde_json::Value)
     where
         K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
     {
@@ -171,11 +179,11 @@ impl World {
     }
 }
 
-fn pairs(data: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(super) fn pairs(data: &[(&str, &str)]) -> BTreeMap<String, String> {
     data.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect()
 }
 
-fn fields(plan: &Plan) -> Vec<String> {
+pub(super) fn fields(plan: &Plan) -> Vec<String> {
     let items = plan.items.iter().flat_map(|item| item.changes.iter().chain(&item.drift));
     items.map(|change| change.field.clone()).collect()
 }

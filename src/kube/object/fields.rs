@@ -86,10 +86,13 @@ fn walk(
 ) {
     let owns = owned.and_then(Value::as_object).filter(|owned| !owned.is_empty());
     match want {
-        Some(Value::Object(map)) if !map.is_empty() && !is_atomic(owned) && live.is_some() => {
+        Some(Value::Object(map))
+            if live.is_some()
+                && (owns.is_some_and(is_entered) || (!map.is_empty() && !is_atomic(owned))) =>
+        {
             entries(place, Some(map), live, owns, leaves);
         }
-        None if owns.is_some_and(|owned| owned.keys().any(|key| key.starts_with("f:"))) => {
+        None if owns.is_some_and(is_entered) => {
             entries(place, None, live, owns, leaves);
         }
         Some(Value::Array(items)) if owns.is_some_and(is_keyed) => {
@@ -119,6 +122,11 @@ fn entries(
         let owned = owned.and_then(|owned| owned.get(&format!("f:{key}")));
         walk(&place.entry(key), want, live, owned, leaves);
     }
+}
+
+/// Whether the fields are those of a map.
+fn is_entered(owned: &Map<String, Value>) -> bool {
+    owned.keys().any(|key| key.starts_with("f:"))
 }
 
 /// Whether the fields are those of a list that is merged by keys.

@@ -1,0 +1,450 @@
+//! The first user of a Coder server, who owns it, and the API token that is kept for automation.
+//!
+//! A server without a first user gives itself to whoever comes first, so this is made before anybody
+//! can reach it. The password is in Secrets Manager before the user is made with it: a run that dies
+//! after that logs in the next time, and goes on. If the stored password does not open a server that
+//! has a first user already, somebody else was first, and nothing is changed.
+//! <https://coder.com/docs/reference/api/users#create-initial-user>
+
+use super::client::Coderd;
+use super::forward::ready_pod;
+use super::note::{self, Note};
+use super::{Place, Server};
+use crate::aws::secrets;
+use crate::kind::{
+    Change, Class, CreateIs, Cx, Damaged, Diff, Error, Found, Kind, Listed, Nature, Result, Scope,
+    Seen, Status, Typical, Wanted,
+};
+use crate::kube::object::field_of;
+use crate::kube::places::Wants;
+use crate::kube::{Stored, object};
+use crate::name::PhysicalId;
+use crate::secret::{Secret, SecretRef};
+use crate::value::In;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a token lasts where the server sets no limit: thirty days.
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// What names of our tokens begin with.
+const TOKEN_NAME: &str = "coderctl-";
+
+/// The first user.
+#[derive(Clone, Debug, Serialize)]
+pub struct Owner {
+    /// The server.
+    pub server: Server,
+    /// The address that the user logs in with; fixed.
+    pub email: String,
+    /// The user's name.
+    pub username: String,
+    /// The user's name in full; may be empty.
+    pub full_name: String,
+    /// Where the password is, before the user is made.
+    pub password: Password,
+    /// The ARN of the secret in Secrets Manager that the token is put into. Its whole value is the
+    /// token.
+    pub token_secret: In<String>,
+}
+
+/// Where the password is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Password {
+    /// In a secret of the deployment, which has made it.
+    Stored(Stored),
+    /// Where the spec says.
+    Reference(SecretRef),
+}
+
+impl Password {
+    async fn read(&self, cx: &Cx) -> Result<Secret> {
+        let (reference, field) = match self {
+            Password::Reference(reference) => (reference.clone(), None),
+            Password::Stored(object::Stored { secret, field }) => {
+                (SecretRef::SecretsManager(cx.get(secret)?), field.as_ref())
+            }
+        };
+        let resolved = secrets::resolve(cx, &reference).await?;
+        let Some(field) = field else { return Ok(resolved.value) };
+        let value = field_of(&resolved.value, field, &reference)?;
+        cx.masks.add(&value);
+        Ok(value)
+    }
+}
+
+/// A live first user, as far as it is remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// The address that the user logs in with.
+    pub email: String,
+    /// The user's name.
+    pub username: String,
+    full_name: String,
+    /// Coder's id of the user; empty as long as the user is not known to be made.
+    pub user: String,
+    /// The ARN of the secret with the token.
+    pub token_secret: String,
+    /// How the token is doing: `valid`, or what is wrong with it.
+    pub token: String,
+    /// When the token ends, RFC 3339; empty where there is none.
+    pub token_ends: String,
+    namespace: String,
+    deployment: String,
+    note: Note,
+}
+
+const VALID: &str = "valid";
+
+impl Live {
+    /// What a note says, with how the token is doing now.
+    async fn of(cx: &Cx, note: Note) -> Result<Live> {
+        let text = |key: &str| note.get(key).unwrap_or_default().to_owned();
+        Ok(Live {
+            email: text("email"),
+            username: text("username"),
+            full_name: text("full_name"),
+            user: text("user"),
+            token_secret: text("token_secret"),
+            token: token_state(cx, &note).await?,
+            token_ends: text("token_ends"),
+            namespace: note.place.namespace.clone(),
+            deployment: note.place.deployment.clone(),
+            note,
+        })
+    }
+}
+
+/// How the token of a note is doing. It is made anew when a third of its life is left, or when
+/// the secret does not hold it any more.
+async fn token_state(cx: &Cx, note: &Note) -> Result<String> {
+    let number = |key: &str| note.get(key).and_then(|text| text.parse::<u64>().ok());
+    let (Some(made), Some(ends)) = (number("token_made_at"), number("token_ends_at")) else {
+        return Ok("none".to_owned());
+    };
+    let now = cx.clock.unix();
+    if now >= ends {
+        return Ok("ended".to_owned());
+    }
+    if ends - now < ends.saturating_sub(made) / 3 {
+        return Ok("about to end".to_owned());
+    }
+    let reference = SecretRef::SecretsManager(note.get("token_secret").unwrap_or_default().into());
+    match secrets::version(cx, &reference).await {
+        Ok(version) if version.as_deref() == note.get("token_version") => Ok(VALID.to_owned()),
+        Ok(_) => Ok("replaced by somebody else".to_owned()),
+        // The secret is gone, or has no value.
+        Err(error) if matches!(error.class, Class::NotFound | Class::Refused) => {
+            Ok("lost".to_owned())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn found(note: &Note, live: Live) -> Found<Owner> {
+    Found {
+        id: PhysicalId::new(note.id()),
+        owner: note.owner.clone(),
+        status: Status::Ready,
+        parents: note.parents.clone(),
+        tags: note.tags.clone(),
+        live,
+    }
+}
+
+/// Whether the server has a first user.
+async fn has_first_user(cx: &Cx, place: &Place) -> Result<bool> {
+    Ok(Coderd::at(place).look(cx, "/users/first").await?.is_some())
+}
+
+impl Kind for Owner {
+    const NAME: &'static str = "coderd.owner";
+    const TITLE: &'static str = "owner of Coder";
+    const NATURE: Nature = Nature {
+        scope: Scope::Global,
+        // After what the server is made of.
+        wave: 4,
+        taggable: false,
+        create_is: CreateIs::Named,
+        typical: Typical { create: 3, update: 3, delete: 1 },
+        actions: &[
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+        ],
+        ..Nature::PLAIN
+    };
+    type Live = Live;
+
+    fn diff(&self, live: &Live, diff: &mut Diff<'_>) {
+        let Self { server, email, username, full_name, password, token_secret } = self;
+        // A new value of the password is one for the next first user: Coder keeps its own.
+        let _ = password;
+        let Server { cluster: _, namespace, deployment, port: _ } = server;
+        diff.replaces("namespace", namespace, &live.namespace);
+        diff.in_place("deployment", deployment, &live.deployment);
+        if *email != live.email {
+            diff.note(format!(
+                "the first user logs in with {}, which Coder keeps: change it there",
+                live.email
+            ));
+        }
+        diff.in_place("username", username, &live.username);
+        diff.in_place("full_name", full_name, &live.full_name);
+        diff.input("token_secret", token_secret, &live.token_secret);
+        diff.in_place("token", &VALID.to_owned(), &live.token);
+    }
+
+    fn summary(&self) -> String {
+        format!("{} ({})", self.username, self.email)
+    }
+
+    fn exclusive(&self) -> Option<String> {
+        Some(format!("coderd {}/{}", self.server.namespace, self.server.deployment))
+    }
+
+    fn describe(live: &Live) -> Vec<(&'static str, String)> {
+        vec![
+            ("email", live.email.clone()),
+            ("username", live.username.clone()),
+            ("user", live.user.clone()),
+            ("token_secret", live.token_secret.clone()),
+            ("token", live.token.clone()),
+            ("token_ends", live.token_ends.clone()),
+        ]
+    }
+
+    async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
+        let wants = Wants::of(wanted.iter().map(|it| it.desired.server.cluster.as_ref()));
+        let (notes, torn) = note::all(cx, Self::NAME, wants, seen).await?;
+        let mut listed = Listed::default();
+        listed.damaged.extend(torn.into_iter().map(|torn| Damaged {
+            id: torn.id,
+            why: torn.why,
+            mend: None,
+        }));
+        for note in notes {
+            // Where nobody wants the user any more, only the note goes: nothing to ask for.
+            let is_wanted = wanted.iter().any(|wanted| *wanted.address == note.owner.address);
+            if is_wanted {
+                // A server that does not run tells nothing; what was made in it is still in its
+                // database.
+                let runs = ready_pod(cx, &note.place).await?.is_some();
+                if runs && !has_first_user(cx, &note.place).await? {
+                    continue;
+                }
+            }
+            let live = Live::of(cx, note.clone()).await?;
+            listed.ours.push(found(&note, live));
+        }
+        Ok(listed)
+    }
+
+    async fn read(cx: &Cx, before: &Found<Self>) -> Result<Option<Found<Self>>> {
+        let Some(note) = note::again(cx, &before.live.note).await? else { return Ok(None) };
+        let live = Live::of(cx, note.clone()).await?;
+        Ok(Some(found(&note, live)))
+    }
+
+    async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
+        let place = self.server.place(cx)?;
+        let coderd = Coderd::at(&place);
+        let password = self.password.read(cx).await?;
+        let mut made_by_us = false;
+        if !has_first_user(cx, &place).await? {
+            // Noted before it is made: a run that dies in between leaves a trace.
+            note::write(cx, &place, Self::NAME, self.noted(cx, "")?).await?;
+            let body = json!({
+                "email": self.email,
+                "username": self.username,
+                "name": self.full_name,
+                "password": password.expose(),
+                "trial": false,
+            });
+            match coderd.post(cx, "/users/first", &body).await {
+                Ok(_) => made_by_us = true,
+                // Made, and the answer was lost; or somebody else was a moment faster. Logging in
+                // tells.
+                Err(error) if error.class == Class::Ambiguous => {}
+                Err(_) if has_first_user(cx, &place).await? => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let session = match self.log_in(cx, &coderd, &password).await {
+            Ok(session) => session,
+            Err(error) if error.class == Class::Denied && !made_by_us => {
+                let Server { namespace, deployment, .. } = &self.server;
+                let why = format!(
+                    "Coder at {namespace}/{deployment} has a first user, and the stored password \
+                     does not open it for {}",
+                    self.email
+                );
+                return Err(Error::of(Class::Exists, why).hint(
+                    "if the user is yours, put its password into the secret; if not, somebody was \
+                     faster: give the server an empty database",
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let note = self.renew(cx, &place, &session).await?;
+        session.post(cx, "/users/logout", &json!({})).await.ok();
+        let live = Live::of(cx, note.clone()).await?;
+        Ok(found(&note, live))
+    }
+
+    async fn update(&self, cx: &Cx, before: &Found<Self>, changes: &[Change]) -> Result<()> {
+        if before.live.user.is_empty() {
+            // Noted by a run that died before it knew of the user.
+            self.create(cx).await?;
+            return Ok(());
+        }
+        let place = self.server.place(cx)?;
+        let coderd = Coderd::at(&place);
+        let session = match self.stored_session(cx, &coderd, &before.live).await? {
+            Some(session) => session,
+            None => {
+                let password = self.password.read(cx).await?;
+                self.log_in(cx, &coderd, &password).await?
+            }
+        };
+        let is_due = |field: &str| changes.iter().any(|change| change.field == field);
+        if is_due("username") || is_due("full_name") {
+            let profile = json!({"username": self.username, "name": self.full_name});
+            session.put(cx, "/users/me/profile", &profile).await?;
+        }
+        let mut data = self.noted(cx, &before.live.user)?;
+        if is_due("token") || is_due("token_secret") {
+            self.renew(cx, &place, &session).await?;
+            return Ok(());
+        }
+        let kept =
+            ["token_secret", "token_version", "token_made_at", "token_ends_at", "token_ends"];
+        for key in kept {
+            if let Some(text) = before.live.note.get(key) {
+                data.insert(key.to_owned(), text.to_owned());
+            }
+        }
+        note::write(cx, &place, Self::NAME, data).await?;
+        Ok(())
+    }
+
+    async fn delete(cx: &Cx, before: &Found<Self>) -> Result<()> {
+        // The user is in the database, and goes with it: Coder has no owner but this one.
+        note::forget(cx, &before.live.note).await
+    }
+}
+
+impl Owner {
+    /// What is noted before there is a token.
+    fn noted(&self, cx: &Cx, user: &str) -> Result<BTreeMap<String, String>> {
+        let entry = |key: &str, text: &str| (key.to_owned(), text.to_owned());
+        Ok(BTreeMap::from([
+            entry("email", &self.email),
+            entry("username", &self.username),
+            entry("full_name", &self.full_name),
+            entry("user", user),
+            entry("token_secret", &cx.get(&self.token_secret)?),
+        ]))
+    }
+
+    async fn log_in<'a>(
+        &self,
+        cx: &Cx,
+        coderd: &Coderd<'a>,
+        password: &Secret,
+    ) -> Result<Coderd<'a>> {
+        let body = json!({"email": self.email, "password": password.expose()});
+        let answer = coderd.post(cx, "/users/login", &body).await?;
+        let token = secret_in(cx, &answer, "session_token")?;
+        Ok(coderd.with(token))
+    }
+
+    /// A session with the stored token, if it still opens the server.
+    async fn stored_session<'a>(
+        &self,
+        cx: &Cx,
+        coderd: &Coderd<'a>,
+        live: &Live,
+    ) -> Result<Option<Coderd<'a>>> {
+        if live.token_secret.is_empty() || matches!(live.token.as_str(), "none" | "ended" | "lost")
+        {
+            return Ok(None);
+        }
+        let reference = SecretRef::SecretsManager(live.token_secret.clone());
+        let Ok(token) = secrets::resolve(cx, &reference).await else { return Ok(None) };
+        let session = coderd.with(token.value);
+        match session.get(cx, "/users/me").await {
+            Ok(_) => Ok(Some(session)),
+            Err(error) if error.class == Class::Denied => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a new token, stores it, notes it, and takes the ones before it away.
+    async fn renew(&self, cx: &Cx, place: &Place, session: &Coderd<'_>) -> Result<Note> {
+        let me = session.get(cx, "/users/me").await?;
+        let user = me["id"].as_str().unwrap_or_default();
+        let limits = session.get(cx, "/users/me/keys/tokens/tokenconfig").await?;
+        // In nanoseconds, as Go writes durations; 0 is no limit.
+        let most = limits["max_token_lifetime"].as_u64().filter(|most| *most > 0);
+        let lifetime = most.map(Duration::from_nanos).map_or(LIFETIME, |most| most.min(LIFETIME));
+        let made = cx.clock.unix();
+        let name = format!("{TOKEN_NAME}{made}");
+        let body = json!({
+            "lifetime": u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX),
+            "scope": "all",
+            "token_name": name,
+        });
+        let answer = match session.post(cx, "/users/me/keys/tokens", &body).await {
+            // Made or not, nobody has it: the next one has another name, and this one goes below.
+            Err(error) if error.class == Class::Ambiguous => {
+                let body = with(body, "token_name", &format!("{name}-2"));
+                session.post(cx, "/users/me/keys/tokens", &body).await?
+            }
+            answer => answer?,
+        };
+        let token = secret_in(cx, &answer, "key")?;
+        let arn = cx.get(&self.token_secret)?;
+        let version = secrets::store(cx, &arn, &token).await?;
+        let ends = made.saturating_add(lifetime.as_secs());
+        let mut data = self.noted(cx, user)?;
+        data.insert("token_version".to_owned(), version);
+        data.insert("token_made_at".to_owned(), made.to_string());
+        data.insert("token_ends_at".to_owned(), ends.to_string());
+        let ends = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(ends);
+        data.insert("token_ends".to_owned(), crate::clock::timestamp(ends));
+        let note = note::write(cx, place, Self::NAME, data).await?;
+        // A key's id is what stands before the dash of the token.
+        let kept = token.expose().split('-').next().unwrap_or_default().to_owned();
+        let tokens = session.get(cx, "/users/me/keys/tokens").await?;
+        for old in tokens.as_array().into_iter().flatten() {
+            let (id, name) = (old["id"].as_str(), old["token_name"].as_str());
+            let is_ours = name.is_some_and(|name| name.starts_with(TOKEN_NAME));
+            if let (Some(id), true) = (id, is_ours)
+                && id != kept
+            {
+                session.delete(cx, &format!("/users/me/keys/{id}")).await?;
+            }
+        }
+        Ok(note)
+    }
+}
+
+fn with(mut body: Value, key: &str, text: &str) -> Value {
+    body[key] = Value::from(text);
+    body
+}
+
+/// A secret in an answer, which is masked from here on.
+fn secret_in(cx: &Cx, answer: &Value, field: &str) -> Result<Secret> {
+    match answer[field].as_str() {
+        Some(text) if !text.is_empty() => {
+            let secret = Secret::new(text);
+            cx.masks.add(&secret);
+            Ok(secret)
+        }
+        _ => Err(Error::of(Class::Refused, format!("Coder's answer has no {field}"))),
+    }
+}
