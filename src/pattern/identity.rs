@@ -41,7 +41,7 @@ fn described(description: &str, draft: &Draft<'_>, name: &str) -> String {
     }
 }
 
-fn alias(draft: &Draft<'_>, address: &Address, name: &str) -> String {
+pub(super) fn alias(draft: &Draft<'_>, address: &Address, name: &str) -> String {
     draft.physical(address, format!("alias/coderctl/{}/{name}", draft.deployment))
 }
 
@@ -86,7 +86,7 @@ pub(super) fn roles(draft: &mut Draft<'_>) {
     }
 }
 
-fn bare_role(draft: &Draft<'_>, address: &Address, name: &str) -> Role {
+pub(super) fn bare_role(draft: &Draft<'_>, address: &Address, name: &str) -> Role {
     Role {
         name: draft.physical(address, format!("{}-{name}", draft.deployment)),
         path: format!("/coderctl/{}/", draft.deployment),
