@@ -301,13 +301,15 @@ pub(crate) async fn version_of(
     version: &str,
 ) -> Result<Option<LaunchTemplateVersion>> {
     let ec2 = cx.api::<Ec2>()?;
-    let answer = gone_is_fine(
-        safe(cx, "ec2:DescribeLaunchTemplateVersions", || {
-            let request = ec2.0.describe_launch_template_versions();
-            request.launch_template_id(id).versions(version).send()
-        })
-        .await,
-    )?;
+    let answer = safe(cx, "ec2:DescribeLaunchTemplateVersions", || {
+        let request = ec2.0.describe_launch_template_versions();
+        request.launch_template_id(id).versions(version).send()
+    })
+    .await;
+    let answer = match answer {
+        Err(error) if error.is_code("InvalidLaunchTemplateId.VersionNotFound") => return Ok(None),
+        answer => gone_is_fine(answer)?,
+    };
     let versions = answer.and_then(|answer| answer.launch_template_versions);
     Ok(versions.and_then(|versions| versions.into_iter().next()))
 }

@@ -146,6 +146,12 @@ pub fn physical_id(name: &str) -> PhysicalId {
     PhysicalId::new(format!("cluster/{name}"))
 }
 
+/// The log group that a cluster of this name writes to. EKS has fixed it, and makes it anew, to be
+/// kept for ever, when it is gone while the cluster still writes.
+pub fn log_group(name: &str) -> String {
+    format!("/aws/eks/{name}/cluster")
+}
+
 /// What `CreateCluster` says of a role that IAM has not spread yet.
 const FRESH: &[Passing] = &[
     fresh("does not exist"),

@@ -55,7 +55,7 @@ pub struct Live {
 }
 
 /// What EKS says of a role that IAM has not spread yet.
-const FRESH: &[Passing] = &[fresh("ole"), BUSY];
+const FRESH: &[Passing] = &[fresh("role"), fresh("Role"), BUSY];
 
 const SORT: &str = "podidentityassociation";
 

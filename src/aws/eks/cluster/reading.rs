@@ -1,6 +1,6 @@
 //! What `DescribeCluster` says of one cluster.
 
-use super::{Access, Cluster, Eks, Endpoint, Live, absent_is_fine, physical_id};
+use super::{Access, Cluster, Eks, Endpoint, Live, absent_is_fine, log_group, physical_id};
 use crate::aws::call::safe;
 use crate::aws::eks::{from_eks, last_part, told};
 use crate::kind::{Cx, Found, Ownership, Result, Status, Tags};
@@ -40,7 +40,9 @@ pub(super) fn parents(live: &Live) -> Vec<PhysicalId> {
     let groups = live.security_groups.iter().map(|id| PhysicalId::new(id.as_str()));
     let vpc = PhysicalId::new(live.vpc.as_str());
     let arns = [Some(&live.role), live.secrets_key.as_ref()].into_iter().flatten();
-    network.chain(groups).chain([vpc]).chain(arns.map(|arn| last_part(arn))).collect()
+    // What it still writes to would come back if it went first.
+    let logs = PhysicalId::new(log_group(live.name.as_str()));
+    network.chain(groups).chain([vpc, logs]).chain(arns.map(|arn| last_part(arn))).collect()
 }
 
 pub(super) fn reading(cx: &Cx, cluster: &EksCluster) -> Result<Reading> {

@@ -13,7 +13,7 @@ pub struct Endpoint {
     pub private: bool,
     /// Whether it has a public address.
     pub public: bool,
-    /// The networks that reach the public address, at most 40; of no effect without it.
+    /// The networks that reach the public address, 1 to 40; of no effect without it.
     pub public_cidrs: BTreeSet<String>,
 }
 
