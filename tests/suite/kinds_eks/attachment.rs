@@ -61,10 +61,8 @@ async fn an_attachment_lives_between_its_two_ends() {
     let name = group.live.auto_scaling_group.clone().unwrap();
     let ours = format!("{ARN}/coder-test-https/0123456789abcdef");
     let theirs = format!("{ARN}/theirs/fedcba9876543210");
-    let desired = Attachment {
-        auto_scaling_group: name.clone().into(),
-        target_group: ours.clone().into(),
-    };
+    let desired =
+        Attachment { auto_scaling_group: name.clone().into(), target_group: ours.clone().into() };
     let lost = Fault::on_operation("autoscaling:AttachTrafficSources", Fate::LoseAnswer);
     world.sandbox.set_faults(Faults::script([lost]));
     let at = "cluster/node-group/control/https";

@@ -45,9 +45,9 @@ async fn a_cluster_lives_and_changes_one_thing_after_the_other() {
 
     // Nobody but who has an access entry may use it, and nothing runs in it.
     let entries = eks.list_access_entries().cluster_name("coder-test").send().await.unwrap();
-    assert_eq!(entries.access_entries(), <[String]>::default());
+    assert_eq!(entries.access_entries(), [""; 0]);
     let addons = eks.list_addons().cluster_name("coder-test").send().await.unwrap();
-    assert_eq!(addons.addons(), <[String]>::default());
+    assert_eq!(addons.addons(), [""; 0]);
 
     let group = SecurityGroup {
         vpc: site.vpc.clone().into(),

@@ -12,7 +12,8 @@ async fn a_service_linked_role_is_made_once_and_stays() {
     let world = World::new();
     let address = world.address("identity/service-linked-role/autoscaling");
     let wanted = [Wanted { address: &address, desired: &DESIRED }];
-    let list = || ServiceLinkedRole::list(&world.cx, &wanted, &Before::default());
+    let nothing = Before::default();
+    let list = || ServiceLinkedRole::list(&world.cx, &wanted, &nothing);
     assert!(list().await.unwrap().ours.is_empty());
     let cx = world.step("identity/service-linked-role/autoscaling");
     let made = DESIRED.create(&cx).await.unwrap();
@@ -44,6 +45,7 @@ async fn before_there_is_a_uid_it_can_not_lend_one() {
         world.cx.with_deployment(Deployment { uid: None, ..world.cx.deployment.as_ref().clone() });
     let address = world.address("identity/service-linked-role/autoscaling");
     let wanted = [Wanted { address: &address, desired: &DESIRED }];
-    let listed = ServiceLinkedRole::list(&before_first_apply, &wanted, &Before::default());
-    assert!(listed.await.unwrap().ours.is_empty());
+    let nothing = Before::default();
+    let listed = ServiceLinkedRole::list(&before_first_apply, &wanted, &nothing).await.unwrap();
+    assert!(listed.ours.is_empty());
 }
