@@ -11,6 +11,7 @@ mod suite {
     mod faults;
     mod guard;
     mod harness;
+    mod kinds_eks;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;

@@ -2,8 +2,8 @@
 //!
 //! Names are ids here, and a second create is refused. How ours are found: the names below
 //! [`PREFIX`] with one paginated call, then one call for each wanted name that stands elsewhere
-//! and each name that a flow log of ours writes to, so that the list is complete with nothing
-//! wanted, too, unless a group outside [`PREFIX`] has lost its flow log. `DescribeLogGroups` leaves
+//! and each name that a flow log or cluster of ours writes to, so that the list is complete with
+//! nothing wanted, too, unless a group outside [`PREFIX`] has lost what writes to it. `DescribeLogGroups` leaves
 //! tags out; they come with one call a group. (`ListLogGroups` can filter by tag, but how fast
 //! that index follows a create is not documented, and it leaves the retention out.)
 //!
@@ -14,6 +14,7 @@
 use super::Logs;
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::ec2::flow_log::FlowLog;
+use crate::aws::eks::cluster::{self, Cluster};
 use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before, tag_changes, touches};
 use crate::graph::Handle;
@@ -105,7 +106,7 @@ impl Kind for LogGroup {
     const NAME: &'static str = "aws.logs.log_group";
     const TITLE: &'static str = "log group";
     const NATURE: Nature = Nature {
-        // Looks at the flow logs that were found.
+        // Looks at the flow logs and clusters that were found.
         wave: 1,
         create_is: CreateIs::Named,
         actions: &[
@@ -147,10 +148,15 @@ impl Kind for LogGroup {
             .into_iter()
             .filter_map(|(_, _, flow_log)| flow_log.log_group.as_ref())
             .map(|name| name.as_str());
+        let of_clusters: Vec<String> = seen::<Cluster>(found)
+            .into_iter()
+            .map(|(_, _, live)| cluster::log_group(live.name.as_str()))
+            .collect();
         let elsewhere: BTreeSet<&str> = wanted
             .iter()
             .map(|wanted| wanted.desired.name.as_str())
             .chain(written_to)
+            .chain(of_clusters.iter().map(String::as_str))
             .chain(cx.remembered(Self::NAME))
             .filter(|name| !name.starts_with(PREFIX))
             .collect();
