@@ -144,7 +144,7 @@ async fn a_protected_cluster_goes_only_by_its_own_delete() {
     let desired = Cluster { deletion_protection: true, ..site.cluster() };
     let found = world.make("cluster/cluster", &desired).await;
     eks.delete_cluster().name("coder-test").send().await.unwrap_err();
-    assert!(Cluster::NATURE.holds_data, "the engine asks for consent by address");
+    const { assert!(Cluster::NATURE.holds_data) };
     world.delete(&found).await;
 }
 
