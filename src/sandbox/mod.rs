@@ -7,9 +7,11 @@
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
 
+mod autoscaling;
 mod connect;
 mod disk;
 mod ec2;
+mod eks;
 mod failure;
 mod fault;
 mod iam;
@@ -42,6 +44,7 @@ use service::Service;
 /// All services of the sandbox.
 static SERVICES: &[&Service] = &[
     &ec2::SERVICE,
+    &eks::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
     &logs::SERVICE,

@@ -1,0 +1,6 @@
+//! Auto Scaling: the groups that EKS makes. No request makes one.
+
+mod model;
+mod scale;
+
+pub(crate) use model::{AutoScaling, Group, Source};
