@@ -23,6 +23,7 @@ mod logs;
 mod page;
 mod policy;
 mod request;
+mod running;
 mod s3;
 mod secretsmanager;
 mod serve;
@@ -32,8 +33,10 @@ mod sts;
 mod wire;
 mod world;
 
+pub use autoscaling::Attached;
 pub use connect::SandboxHttp;
 pub use disk::{OpenError, last_time, reset};
+pub use eks::{Access, Endpoint, Node};
 pub use fault::{Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;
@@ -43,6 +46,7 @@ use service::Service;
 
 /// All services of the sandbox.
 static SERVICES: &[&Service] = &[
+    &autoscaling::SERVICE,
     &ec2::SERVICE,
     &eks::SERVICE,
     &iam::SERVICE,

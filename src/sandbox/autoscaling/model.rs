@@ -5,7 +5,7 @@ use crate::sandbox::store::{Millis, Scope, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a new traffic source is `Adding`.
 const ADDING: Duration = Duration::from_secs(5);
@@ -91,13 +91,13 @@ impl Source {
 
 /// An instance that an Auto Scaling group has registered with a target group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Attached {
+pub struct Attached {
     /// The instance's id.
-    pub(crate) instance_id: String,
+    pub instance_id: String,
     /// Its availability zone.
-    pub(crate) zone: String,
+    pub zone: String,
     /// Since when it is registered.
-    pub(crate) since: Millis,
+    pub since: SystemTime,
 }
 
 /// The instances that Auto Scaling groups have registered with a target group: those that run in
@@ -120,7 +120,7 @@ pub(crate) fn attached_instances(
             found.push(Attached {
                 instance_id: instance.id.clone(),
                 zone: instance.zone.clone(),
-                since: source.attached.max(member.since),
+                since: source.attached.max(member.since).time(),
             });
         }
     }

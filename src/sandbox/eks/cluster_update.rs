@@ -45,7 +45,9 @@ pub(super) fn start(
     match asked(&cx.view(), params)?.status(now) {
         "ACTIVE" => {}
         "UPDATING" => {
-            return Err(in_use("Cannot update because cluster currently has an update in progress"));
+            return Err(in_use(
+                "Cannot update because cluster currently has an update in progress",
+            ));
         }
         status => {
             return Err(in_use(format!("Cannot update because cluster is currently {status}")));

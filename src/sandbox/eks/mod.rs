@@ -22,6 +22,7 @@ mod update;
 mod words;
 
 pub(crate) use model::Eks;
+pub use node::{Access, Endpoint, Node};
 pub(crate) use node::{clusters, nodes};
 pub(crate) use settle::{is_due, settle};
 

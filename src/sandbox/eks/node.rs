@@ -4,7 +4,7 @@ use super::model::{Cluster, NodeGroup};
 use crate::sandbox::ec2::instance_type;
 use crate::sandbox::store::{Millis, Regional, Scope, Store};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long an instance takes to join its cluster.
 const JOINING: Duration = Duration::from_secs(70);
@@ -13,63 +13,63 @@ const NETWORKING: Duration = Duration::from_secs(10);
 
 /// A node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Node {
+pub struct Node {
     /// The private DNS name of its instance.
-    pub(crate) name: String,
+    pub name: String,
     /// Its instance's id.
-    pub(crate) instance_id: String,
+    pub instance_id: String,
     /// `aws:///us-east-1a/i-0123…`
-    pub(crate) provider_id: String,
+    pub provider_id: String,
     /// Its availability zone.
-    pub(crate) zone: String,
+    pub zone: String,
     /// Its address in the VPC.
-    pub(crate) internal_ip: String,
+    pub internal_ip: String,
     /// The node group.
-    pub(crate) node_group: String,
+    pub node_group: String,
     /// All labels, those that every node gets included.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// Key, value and effect in Kubernetes' spelling (`NoSchedule`).
-    pub(crate) taints: Vec<(String, Option<String>, String)>,
+    pub taints: Vec<(String, Option<String>, String)>,
     /// Virtual processors.
-    pub(crate) cpus: u64,
+    pub cpus: u64,
     /// Memory in mebibytes.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// The version of its kubelet, as in `v1.35.1-eks-1`.
-    pub(crate) kubelet: String,
+    pub kubelet: String,
     /// When its instance was started: it is registered `JOINING` later.
-    pub(crate) created: Millis,
+    pub created: SystemTime,
     /// When it is, or was, ready; `None` while nothing gives its pods addresses.
-    pub(crate) ready_at: Option<Millis>,
+    pub ready_at: Option<SystemTime>,
 }
 
 /// A cluster that has an API.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     /// The cluster's name.
-    pub(crate) name: String,
+    pub name: String,
     /// The cluster's ARN.
-    pub(crate) arn: String,
+    pub arn: String,
     /// `https://0123….gr7.us-east-1.eks.amazonaws.com`
-    pub(crate) url: String,
+    pub url: String,
     /// The Kubernetes version, `1.35`.
-    pub(crate) version: String,
+    pub version: String,
     /// Since when it answers.
-    pub(crate) since: Millis,
+    pub since: SystemTime,
     /// Principals that its access entries let in, with their user name, groups and policies.
-    pub(crate) access: Vec<Access>,
+    pub access: Vec<Access>,
 }
 
 /// An access entry of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Access {
+pub struct Access {
     /// The ARN of a role or user.
-    pub(crate) principal: String,
+    pub principal: String,
     /// Its name in the cluster.
-    pub(crate) username: String,
+    pub username: String,
     /// Its groups in the cluster.
-    pub(crate) groups: Vec<String>,
+    pub groups: Vec<String>,
     /// ARNs of the access policies, with the namespaces that each is for; none means all.
-    pub(crate) policies: Vec<(String, Vec<String>)>,
+    pub policies: Vec<(String, Vec<String>)>,
 }
 
 /// The clusters of an account and region that have an API now: those that are not `CREATING` any
@@ -81,7 +81,7 @@ pub(crate) fn clusters(store: &Store, scope: &Scope, now: Millis) -> Vec<Endpoin
         arn: cluster.arn.clone(),
         url: cluster.endpoint(),
         version: cluster.version(now).to_owned(),
-        since: cluster.active,
+        since: cluster.active.time(),
         access: access(cluster),
     };
     store.eks(scope).clusters.values().filter(answers).map(endpoint).collect()
@@ -143,8 +143,8 @@ pub(super) fn of_group(
             cpus: kind.as_ref().map_or(2, |kind| kind.vcpus),
             memory: kind.as_ref().map_or(8192, |kind| kind.memory),
             kubelet: format!("v{}.1-eks-1", group.version),
-            created: instance.launched,
-            ready_at: cluster.networked.map(|since| since.plus(NETWORKING).max(joined)),
+            created: instance.launched.time(),
+            ready_at: cluster.networked.map(|since| since.plus(NETWORKING).max(joined).time()),
             name,
         }
     };

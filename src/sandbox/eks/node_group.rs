@@ -389,5 +389,5 @@ pub(super) fn first_ready(view: &View<'_>, cluster: &Cluster, tolerant: bool) ->
     let takes = |node: &node::Node| {
         tolerant || node.taints.iter().all(|(_, _, effect)| effect == "PreferNoSchedule")
     };
-    nodes.filter(takes).filter_map(|node| node.ready_at).min()
+    nodes.filter(takes).filter_map(|node| node.ready_at).min().map(Millis::of)
 }
