@@ -13,6 +13,9 @@ pub struct Knobs {
     pub nat_gateways_per_zone: usize,
     /// Rules per security group and direction (service quota L-0EA8095F).
     pub rules_per_security_group: usize,
+    /// Whether nodes of node groups that are made from now on leave network interfaces of pods
+    /// behind when they go, as the VPC CNI sometimes does in AWS.
+    pub nodes_leave_interfaces: bool,
 }
 
 impl Default for Knobs {
@@ -23,6 +26,7 @@ impl Default for Knobs {
             addresses_per_region: 5,
             nat_gateways_per_zone: 5,
             rules_per_security_group: 60,
+            nodes_leave_interfaces: false,
         }
     }
 }

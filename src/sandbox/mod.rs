@@ -7,9 +7,11 @@
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
 
+mod autoscaling;
 mod connect;
 mod disk;
 mod ec2;
+mod eks;
 mod failure;
 mod fault;
 mod iam;
@@ -21,6 +23,7 @@ mod logs;
 mod page;
 mod policy;
 mod request;
+mod running;
 mod s3;
 mod secretsmanager;
 mod serve;
@@ -30,8 +33,10 @@ mod sts;
 mod wire;
 mod world;
 
+pub use autoscaling::Attached;
 pub use connect::SandboxHttp;
 pub use disk::{OpenError, last_time, reset};
+pub use eks::{Access, Endpoint, Node};
 pub use fault::{Budget, Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use knobs::Knobs;
 pub use serve::serve;
@@ -41,7 +46,9 @@ use service::Service;
 
 /// All services of the sandbox.
 static SERVICES: &[&Service] = &[
+    &autoscaling::SERVICE,
     &ec2::SERVICE,
+    &eks::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
     &logs::SERVICE,

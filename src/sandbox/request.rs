@@ -6,6 +6,7 @@ use super::service::{Operation, Service};
 use super::wire::Protocol;
 use super::wire::form::Form;
 use super::wire::params::Params;
+use super::wire::rest;
 use bytes::Bytes;
 
 /// An operation, and its input or why the law refuses it.
@@ -20,6 +21,7 @@ pub(super) fn read(
         Protocol::Ec2Query | Protocol::AwsQuery => read_form(service, request),
         Protocol::AwsJson10 | Protocol::AwsJson11 => read_json(service, request),
         Protocol::RestXml => read_rest(service, request),
+        Protocol::RestJson => read_rest_json(service, request),
     }
 }
 
@@ -74,6 +76,30 @@ fn read_rest(service: &'static Service, request: http::Request<Bytes>) -> Result
         find(service, name, "NotImplemented").map_err(|failure| failure.with_status(501))?;
     let checked = law.check(&tree, service.protocol);
     Ok((operation, checked.map(|()| Params::new(tree, request))))
+}
+
+fn read_rest_json(
+    service: &'static Service,
+    request: http::Request<Bytes>,
+) -> Result<Read, Failure> {
+    let found = service.operations.iter().find_map(|operation| {
+        let law = law::of(service, operation.name)?;
+        let (method, template) = law.http.as_ref()?;
+        let labels = rest::matched(&request, method, template)?;
+        Some((operation, law, labels))
+    });
+    let Some((operation, law, labels)) = found else {
+        let message = format!(
+            "{} {} is not an operation of {} (or the sandbox does not model it).",
+            request.method(),
+            request.uri().path(),
+            service.name
+        );
+        return Err(Failure::new("UnknownOperationException", message).with_status(404));
+    };
+    let tree = rest::input(&request, &labels, &law.input)
+        .and_then(|tree| law.check(&tree, service.protocol).map(|()| tree));
+    Ok((operation, tree.map(|tree| Params::new(tree, request))))
 }
 
 /// The form in which to refuse a request to a service that the sandbox does not know.

@@ -1,6 +1,8 @@
 //! The world's state: all accounts, all regions, serialisable as one document.
 
+use super::autoscaling::AutoScaling;
 use super::ec2::model::Ec2;
+use super::eks::{self, Eks};
 use super::iam::Iam;
 use super::kms::Kms;
 use super::logs::Logs;
@@ -133,6 +135,12 @@ pub(crate) struct Regional {
     /// Secrets.
     #[serde(default)]
     pub(crate) secrets: Secrets,
+    /// Clusters.
+    #[serde(default)]
+    pub(crate) eks: Eks,
+    /// Auto Scaling groups.
+    #[serde(default)]
+    pub(crate) autoscaling: AutoScaling,
 }
 
 impl Store {
@@ -165,6 +173,7 @@ impl Store {
         let account = self.accounts.entry(scope.account.clone()).or_default();
         let regional =
             account.regions.entry(scope.region.clone()).or_insert_with(|| Regional::new(scope));
+        eks::settle(regional, scope, now);
         regional.ec2.settle(now);
         for name in self.deliveries(scope, now) {
             self.regional_mut(scope).logs.write_from_service(&name, scope, now);
@@ -173,7 +182,8 @@ impl Store {
 
     /// Whether [`Store::settle`] would change anything.
     pub(crate) fn is_due(&self, scope: &Scope, now: Millis) -> bool {
-        self.regional(scope).is_none_or(|regional| regional.ec2.is_due(now))
+        self.regional(scope)
+            .is_none_or(|regional| regional.ec2.is_due(now) || eks::is_due(regional, now))
             || !self.deliveries(scope, now).is_empty()
     }
 
@@ -216,12 +226,14 @@ impl Regional {
             kms: Kms::default(),
             logs: Logs::default(),
             secrets: Secrets::default(),
+            eks: Eks::default(),
+            autoscaling: AutoScaling::default(),
         }
     }
 }
 
 /// What an account or a region has before anything was made there.
-static NOTHING: LazyLock<(Iam, Kms, Logs, Secrets)> = LazyLock::new(Default::default);
+static NOTHING: LazyLock<(Iam, Kms, Logs, Secrets, Eks)> = LazyLock::new(Default::default);
 
 impl Store {
     /// The IAM of the account of `scope`.
@@ -247,6 +259,11 @@ impl Store {
     /// The Secrets Manager of the account of `scope` in its region.
     pub(crate) fn secrets(&self, scope: &Scope) -> &Secrets {
         self.regional(scope).map_or(&NOTHING.3, |regional| &regional.secrets)
+    }
+
+    /// The EKS of the account of `scope` in its region.
+    pub(crate) fn eks(&self, scope: &Scope) -> &Eks {
+        self.regional(scope).map_or(&NOTHING.4, |regional| &regional.eks)
     }
 }
 

@@ -42,6 +42,13 @@ pub(crate) struct Session {
     ends: Millis,
 }
 
+impl Session {
+    /// The name of the role.
+    pub(crate) fn role(&self) -> &str {
+        &self.role
+    }
+}
+
 impl Sts {
     /// The session that an access key belongs to.
     pub(crate) fn session(&self, access_key: &str) -> Option<&Session> {

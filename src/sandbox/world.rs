@@ -156,6 +156,16 @@ impl Sandbox {
         serde_json::to_value(self.world().store.as_ref()).unwrap_or_default()
     }
 
+    /// Looks at what an account has in a region now, after all that time has brought about.
+    pub(super) fn look<T>(&self, scope: &Scope, look: impl FnOnce(&Store, Millis) -> T) -> T {
+        let mut world = self.world();
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        if world.store.is_due(scope, now) {
+            Arc::make_mut(&mut world.store).settle(scope, now);
+        }
+        look(&world.store, now)
+    }
+
     /// Another world that is as this one is now, on the same clock and without faults: what
     /// happens in one is not seen in the other. It is not kept in a file.
     pub fn fork(&self) -> Self {

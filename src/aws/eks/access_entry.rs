@@ -12,8 +12,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::token;
 use super::{
-    BUSY, Eks, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part, parts, retag,
-    tags_on_create, told, touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part,
+    parts, retag, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::until_seen;
@@ -112,7 +112,7 @@ pub struct Live {
 }
 
 /// What `CreateAccessEntry` says of a principal that IAM has not spread yet.
-const FRESH: &[Passing] = &[fresh("principal"), BUSY];
+const FRESH: &[Passing] = &[fresh("principal"), IN_PROGRESS];
 
 const SORT: &str = "access-entry";
 

@@ -16,8 +16,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::{Target, follow, token};
 use super::{
-    BUSY, Eks, absent_is_fine, clusters, each, from_eks, id_of, parts, retag, tags_on_create, told,
-    touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, from_eks, id_of, parts, retag,
+    tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
@@ -70,7 +70,7 @@ const FRESH: &[Passing] = &[
         seconds: 120,
         waiting_for: "the one before it to be cleared away",
     },
-    BUSY,
+    IN_PROGRESS,
 ];
 
 const SORT: &str = "addon";
@@ -262,7 +262,7 @@ impl Kind for Addon {
 
 /// Without a configuration, and with an empty one, an add-on is as EKS makes it.
 fn or_empty(configuration: &Option<Value>) -> Value {
-    configuration.clone().filter(|value| !value.is_null()).unwrap_or_else(|| empty())
+    configuration.clone().filter(|value| !value.is_null()).unwrap_or_else(empty)
 }
 
 fn empty() -> Value {

@@ -19,7 +19,7 @@ pub(in crate::aws::eks) use settings::minor;
 pub use settings::{AuthenticationMode, Endpoint, LogType, SupportType};
 
 use super::access::Access;
-use super::{AT_ONCE, BUSY, Eks, absent_is_fine, fresh, retag, tags_on_create};
+use super::{AT_ONCE, Eks, IN_PROGRESS, absent_is_fine, fresh, retag, tags_on_create};
 use crate::aws::call::{Passing, Repeat, call, pages, safe};
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::subnet::Subnet;
@@ -388,7 +388,7 @@ impl Kind for Cluster {
             if now.live.deletion_protection {
                 changes::protect(cx, name, false).await?;
             }
-            let deleted = call(cx, "eks:DeleteCluster", Repeat::Safe, &[BUSY], || {
+            let deleted = call(cx, "eks:DeleteCluster", Repeat::Safe, &[IN_PROGRESS], || {
                 eks.0.delete_cluster().name(name).send()
             })
             .await;

@@ -41,13 +41,18 @@ impl Api for Eks {
 /// How many things are read at once.
 const AT_ONCE: usize = 8;
 
-/// Another update of the same cluster, node group or add-on: EKS takes one at a time.
+/// Another update of the same cluster, node group or add-on: EKS takes one at a time. Where a call
+/// changes or deletes, the code says nothing else.
 const BUSY: Passing = Passing {
     code: "ResourceInUseException",
-    message: "in progress",
+    message: "",
     seconds: 3600,
     waiting_for: "another update in the cluster",
 };
+
+/// The same where the code can say something else, too: that a name is taken, or that a cluster has
+/// node groups.
+const IN_PROGRESS: Passing = Passing { message: "in progress", ..BUSY };
 
 /// A role or principal that was just made and that EKS does not know yet. EKS says so in many
 /// ways, all of them with this code.

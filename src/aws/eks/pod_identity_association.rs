@@ -9,8 +9,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::token;
 use super::{
-    BUSY, Eks, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part, parts, retag,
-    tags_on_create, told, touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part,
+    parts, retag, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, pages, safe};
 use crate::aws::settle::until_seen;
@@ -55,7 +55,7 @@ pub struct Live {
 }
 
 /// What EKS says of a role that IAM has not spread yet.
-const FRESH: &[Passing] = &[fresh("role"), fresh("Role"), BUSY];
+const FRESH: &[Passing] = &[fresh("role"), fresh("Role"), IN_PROGRESS];
 
 const SORT: &str = "podidentityassociation";
 

@@ -1,14 +1,20 @@
-//! EC2: networks. One file a kind; `model.rs` says what there is, `resource.rs` what all kinds
-//! have in common, `settle.rs` what time does.
+//! EC2: networks, and what Auto Scaling runs in them. One file a kind; `model.rs` and `compute.rs`
+//! say what there is, `resource.rs` what all kinds have in common, `settle.rs` what time does.
 
 mod address;
+pub(crate) mod compute;
 mod endpoint_service;
 mod filter;
 mod flow_log;
+mod instance;
+pub(crate) mod instance_type;
 mod internet_gateway;
+pub(crate) mod launch;
+pub(crate) mod launch_template;
+mod launch_template_data;
 pub(crate) mod model;
 mod nat_gateway;
-mod network_interface;
+pub(crate) mod network_interface;
 mod page;
 mod permission;
 mod prefix_list;
@@ -16,15 +22,19 @@ mod region;
 mod resource;
 mod route;
 mod route_table;
-mod security_group;
+pub(crate) mod security_group;
 mod security_group_rule;
 mod settle;
 mod subnet;
 mod tags;
 mod token;
+mod volume;
 mod vpc;
 mod vpc_endpoint;
 mod zone;
+
+pub(crate) use subnet::free_addresses;
+pub(crate) use zone::id_of as zone_id;
 
 use super::failure::Failure;
 use super::service::{Cx, Operation, Service, View};
@@ -88,6 +98,18 @@ pub(crate) static SERVICE: Service = Service {
         Operation::read("DescribeFlowLogs", flow_log::describe_all),
         Operation::write("DeleteFlowLogs", flow_log::delete),
         Operation::read("DescribeNetworkInterfaces", network_interface::describe_all),
+        Operation::write("DeleteNetworkInterface", network_interface::delete),
+        Operation::write("CreateLaunchTemplate", launch_template::create),
+        Operation::write("CreateLaunchTemplateVersion", launch_template::create_version),
+        Operation::read("DescribeLaunchTemplates", launch_template::describe_all),
+        Operation::read("DescribeLaunchTemplateVersions", launch_template::describe_versions),
+        Operation::write("ModifyLaunchTemplate", launch_template::modify),
+        Operation::write("DeleteLaunchTemplate", launch_template::delete),
+        Operation::read("DescribeInstances", instance::describe_all),
+        Operation::write("TerminateInstances", instance::terminate),
+        Operation::read("DescribeInstanceTypes", instance_type::describe),
+        Operation::read("DescribeInstanceTypeOfferings", instance_type::describe_offerings),
+        Operation::read("DescribeVolumes", volume::describe_all),
         Operation::read("DescribePrefixLists", prefix_list::describe),
         Operation::read("DescribeManagedPrefixLists", prefix_list::describe_managed),
         Operation::read("DescribeAvailabilityZones", zone::describe_zones),

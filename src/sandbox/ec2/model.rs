@@ -1,5 +1,6 @@
-//! What a region's network is made of.
+//! What a region's network is made of; what runs in it is in `compute.rs`.
 
+use super::compute::{Instance, LaunchTemplate, Volume};
 use crate::sandbox::store::Millis;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub(crate) struct Ec2 {
     pub(crate) vpc_endpoints: BTreeMap<String, VpcEndpoint>,
     pub(crate) flow_logs: BTreeMap<String, FlowLog>,
     pub(crate) network_interfaces: BTreeMap<String, NetworkInterface>,
+    pub(crate) launch_templates: BTreeMap<String, LaunchTemplate>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) volumes: BTreeMap<String, Volume>,
     /// Client tokens, by operation and token.
     pub(crate) tokens: BTreeMap<String, Token>,
 }
@@ -43,6 +47,9 @@ impl Ec2 {
             vpc_endpoints: BTreeMap::new(),
             flow_logs: BTreeMap::new(),
             network_interfaces: BTreeMap::new(),
+            launch_templates: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             tokens: BTreeMap::new(),
         }
     }

@@ -43,7 +43,9 @@ impl Resource for NetworkInterface {
         ("source-dest-check", |_, nic| vec![source_dest_check(nic).to_string()]),
         ("status", |_, nic| vec![status(nic).to_owned()]),
         ("attachment.status", |_, nic| nic.owner.iter().map(|_| "attached".to_owned()).collect()),
-        ("attachment.instance-id", |_, _| Vec::new()),
+        ("attachment.instance-id", |_, nic| {
+            instance_of(nic).map(str::to_owned).into_iter().collect()
+        }),
     ];
 
     stored!(network_interfaces);
@@ -65,9 +67,13 @@ impl Resource for NetworkInterface {
             json!({
                 "attachmentId": format!("ela-attach-{}", self.id.trim_start_matches("eni-")),
                 "attachTime": self.created.iso(),
-                "deleteOnTermination": false,
-                "deviceIndex": 1,
-                "instanceOwnerId": "amazon-aws",
+                "deleteOnTermination": instance_of(self).is_some(),
+                "deviceIndex": i32::from(instance_of(self).is_none()),
+                "instanceId": instance_of(self),
+                "instanceOwnerId": match instance_of(self) {
+                    Some(_) => view.scope.account.as_str(),
+                    None => "amazon-aws",
+                },
                 "status": "attached",
             })
         });
@@ -100,6 +106,11 @@ fn status(nic: &NetworkInterface) -> &'static str {
     if nic.owner.is_some() { "in-use" } else { "available" }
 }
 
+/// The instance that it belongs to, if it belongs to one.
+fn instance_of(nic: &NetworkInterface) -> Option<&str> {
+    nic.owner.as_deref().filter(|owner| owner.starts_with("i-"))
+}
+
 fn source_dest_check(nic: &NetworkInterface) -> bool {
     nic.interface_type != "nat_gateway"
 }
@@ -116,17 +127,17 @@ pub(super) fn any_public_address(ec2: &Ec2, vpc: &str) -> bool {
 }
 
 /// What a service says about an interface that it makes.
-pub(super) struct New<'a> {
-    pub(super) subnet: &'a Subnet,
-    pub(super) groups: Vec<String>,
-    pub(super) description: String,
-    pub(super) interface_type: &'static str,
-    pub(super) requester: &'static str,
-    pub(super) owner: &'a str,
+pub(crate) struct New<'a> {
+    pub(crate) subnet: &'a Subnet,
+    pub(crate) groups: Vec<String>,
+    pub(crate) description: String,
+    pub(crate) interface_type: &'static str,
+    pub(crate) requester: &'static str,
+    pub(crate) owner: &'a str,
 }
 
 /// Puts an interface into a subnet.
-pub(super) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, Failure> {
+pub(crate) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, Failure> {
     let private_ip = subnet::next_address(cx.ec2(), new.subnet).ok_or_else(|| {
         let message =
             format!("The subnet '{}' does not have enough free addresses.", new.subnet.id);
@@ -151,7 +162,7 @@ pub(super) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, 
 }
 
 /// Removes the interfaces of something that goes, and frees their public addresses.
-pub(super) fn remove_of(ec2: &mut Ec2, owner: &str) {
+pub(crate) fn remove_of(ec2: &mut Ec2, owner: &str) {
     let gone = |nic: &NetworkInterface| nic.owner.as_deref() == Some(owner);
     let ids: Vec<String> =
         ec2.network_interfaces.values().filter(|nic| gone(nic)).map(|nic| nic.id.clone()).collect();
@@ -167,4 +178,17 @@ pub(super) fn describe_all(view: &View<'_>, params: &Params) -> Answer {
     const LISTING: Listing =
         Listing { ids: "NetworkInterfaceIds", filters: "Filters", set: "networkInterfaceSet" };
     resource::describe::<NetworkInterface>(view, params, &LISTING)
+}
+
+/// Only what belongs to nobody any more can be deleted.
+pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
+    let (id, now) = (params.required("NetworkInterfaceId"), cx.now);
+    let nic = resource::find::<NetworkInterface>(cx.ec2(), id, now)?;
+    if nic.owner.is_some() {
+        let message = format!("Network interface '{id}' is currently in use.");
+        return Err(Failure::new("InvalidParameterValue", message));
+    }
+    resource::dry_run(params)?;
+    cx.ec2().network_interfaces.remove(id);
+    Ok(json!({ "return": true }).into())
 }

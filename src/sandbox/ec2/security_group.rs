@@ -104,7 +104,7 @@ fn allow_all_out(id: String, group: &str) -> SecurityGroupRule {
 }
 
 /// The group that comes with every VPC: its members may talk to each other and to everyone.
-pub(super) fn default_of(
+pub(crate) fn default_of(
     vpc: &str,
     mut new_id: impl FnMut(&str) -> String,
 ) -> (SecurityGroup, Vec<SecurityGroupRule>) {
@@ -123,7 +123,7 @@ pub(super) fn default_of(
 }
 
 /// Whether a rule of another group names this one.
-pub(super) fn is_referenced(ec2: &Ec2, id: &str) -> bool {
+pub(crate) fn is_referenced(ec2: &Ec2, id: &str) -> bool {
     ec2.security_group_rules
         .values()
         .any(|rule| rule.group != id && rule.traffic.peer == Peer::Group(id.to_owned()))

@@ -1,6 +1,7 @@
 //! What time does: things that were being deleted go, and take what belongs to them along. All
 //! other states are functions of the time.
 
+use super::compute::Instance;
 use super::model::{Ec2, NatGateway, VpcEndpoint};
 use super::network_interface;
 use crate::sandbox::store::Millis;
@@ -22,6 +23,15 @@ impl Ec2 {
             network_interface::remove_of(self, &id);
             self.vpc_endpoints.remove(&id);
         }
+        let over = |instance: &&Instance| instance.ends().is_some_and(|ends| ends <= now);
+        let ids: Vec<String> =
+            self.instances.values().filter(over).map(|instance| instance.id.clone()).collect();
+        for id in ids {
+            network_interface::remove_of(self, &id);
+            self.volumes.retain(|_, volume| volume.instance != id);
+        }
+        self.instances
+            .retain(|_, instance| instance.listed_until().is_none_or(|until| now < until));
     }
 
     /// Whether [`Ec2::settle`] would change anything.
@@ -32,5 +42,10 @@ impl Ec2 {
             nat.listed_until().is_some_and(|until| until <= now)
                 || (nat.is_over(now) && has_interface(&nat.id))
         }) || self.vpc_endpoints.values().any(|e| e.gone.is_some_and(|gone| gone <= now))
+            || self.instances.values().any(|instance| {
+                instance.listed_until().is_some_and(|until| until <= now)
+                    || (instance.ends().is_some_and(|ends| ends <= now)
+                        && has_interface(&instance.id))
+            })
     }
 }

@@ -88,7 +88,7 @@ fn size(subnet: &Subnet) -> u32 {
 }
 
 /// How many addresses nobody has.
-pub(super) fn free_addresses(ec2: &Ec2, subnet: &Subnet) -> u32 {
+pub(crate) fn free_addresses(ec2: &Ec2, subnet: &Subnet) -> u32 {
     let used = ec2.network_interfaces.values().filter(|nic| nic.subnet == subnet.id).count();
     size(subnet).saturating_sub(RESERVED).saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
 }

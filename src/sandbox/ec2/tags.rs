@@ -1,5 +1,6 @@
 //! Tags: with a create, afterwards, and as a list of their own.
 
+use super::compute;
 use super::model::{self, Ec2, Tags};
 use super::resource::{Resource, dry_run, not_found};
 use super::{filter, page};
@@ -101,6 +102,9 @@ static KINDS: &[Kind] = kinds![
     model::VpcEndpoint,
     model::FlowLog,
     model::NetworkInterface,
+    compute::LaunchTemplate,
+    compute::Instance,
+    compute::Volume,
 ];
 
 fn kind_of(id: &str) -> Option<&'static Kind> {

@@ -2,6 +2,7 @@
 //! customer managed policies are not modelled.
 
 use super::model::{no_such, of, of_mut, over, paged};
+use super::service_linked::modifiable;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::service::{Answer, Cx, View};
 use crate::sandbox::store::Scope;
@@ -58,7 +59,7 @@ pub(super) fn check_policy(scope: &Scope, arn: &str) -> Result<(), Failure> {
 
 pub(super) fn attach(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let arn = params.required("PolicyArn");
-    of(&cx.view()).role(params.required("RoleName"))?;
+    modifiable(of(&cx.view()).role(params.required("RoleName"))?)?;
     check_policy(cx.scope, arn)?;
     let role = of_mut(cx).role_mut(params.required("RoleName"))?;
     if !role.attached.contains(arn) && role.attached.len() >= PER_ROLE {

@@ -1,6 +1,7 @@
 //! Policies that are part of a role.
 
 use super::model::{encoded, no_such, of, of_mut, over, paged};
+use super::service_linked::modifiable;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::policy::{self, Use};
 use crate::sandbox::service::{Answer, Cx, View};
@@ -14,6 +15,7 @@ pub(super) fn put(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let (role, name) = (params.required("RoleName"), params.required("PolicyName"));
     let document = params.required("PolicyDocument");
     let role = of_mut(cx).role_mut(role)?;
+    modifiable(role)?;
     policy::read(document, Use::Identity)
         .map_err(|message| Failure::new("MalformedPolicyDocument", message))?;
     let length = |text: &str| text.chars().filter(|letter| !letter.is_whitespace()).count();

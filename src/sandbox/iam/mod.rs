@@ -1,10 +1,12 @@
-//! IAM: roles, their trust, their policies. One set an account, the same in every region.
+//! IAM: roles, their trust, their policies, and instance profiles. One set an account, the same in every region.
 
 mod attached;
 mod details;
 mod inline;
+mod instance_profile;
 mod model;
 mod role;
+pub(crate) mod service_linked;
 mod tags;
 
 pub(crate) use model::Iam;
@@ -38,6 +40,19 @@ pub(crate) static SERVICE: Service = Service {
         Operation::write("UntagRole", tags::untag),
         Operation::read("ListRoleTags", tags::list),
         Operation::read("GetAccountAuthorizationDetails", details::get),
+        Operation::write("CreateServiceLinkedRole", service_linked::create),
+        Operation::write("DeleteServiceLinkedRole", service_linked::delete),
+        Operation::read("GetServiceLinkedRoleDeletionStatus", service_linked::deletion_status),
+        Operation::write("CreateInstanceProfile", instance_profile::create),
+        Operation::read("GetInstanceProfile", instance_profile::get),
+        Operation::read("ListInstanceProfiles", instance_profile::list),
+        Operation::read("ListInstanceProfilesForRole", instance_profile::list_for_role),
+        Operation::write("AddRoleToInstanceProfile", instance_profile::add_role),
+        Operation::write("RemoveRoleFromInstanceProfile", instance_profile::remove_role),
+        Operation::write("DeleteInstanceProfile", instance_profile::delete),
+        Operation::write("TagInstanceProfile", instance_profile::tag),
+        Operation::write("UntagInstanceProfile", instance_profile::untag),
+        Operation::read("ListInstanceProfileTags", instance_profile::list_tags),
     ],
     route: None,
 };

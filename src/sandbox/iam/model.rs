@@ -22,6 +22,30 @@ pub(crate) struct Iam {
     /// By name in lower case: names differ by more than case.
     #[serde(default)]
     pub(super) roles: BTreeMap<String, Role>,
+    /// By name in lower case.
+    #[serde(default)]
+    pub(super) profiles: BTreeMap<String, Profile>,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profile {
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) id: String,
+    pub(super) arn: String,
+    pub(super) created: Millis,
+    /// The name of the one role that it may carry.
+    pub(super) role: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+impl Profile {
+    /// Whether it carries the role of this name.
+    pub(super) fn has(&self, role: &str) -> bool {
+        self.role.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(role))
+    }
 }
 
 /// A role.
@@ -53,6 +77,23 @@ impl Iam {
     /// The same, to change it.
     pub(super) fn role_mut(&mut self, name: &str) -> Result<&mut Role, Failure> {
         self.roles.get_mut(&name.to_lowercase()).ok_or_else(|| no_such_role(name))
+    }
+
+    /// Finds an instance profile, or fails as IAM does.
+    pub(super) fn profile(&self, name: &str) -> Result<&Profile, Failure> {
+        self.profiles.get(&name.to_lowercase()).ok_or_else(|| no_such_profile(name))
+    }
+
+    /// The same, to change it.
+    pub(super) fn profile_mut(&mut self, name: &str) -> Result<&mut Profile, Failure> {
+        self.profiles.get_mut(&name.to_lowercase()).ok_or_else(|| no_such_profile(name))
+    }
+
+    /// The managed policies of the role with this ARN, by what stands behind `policy/`.
+    pub(crate) fn managed_policies_of(&self, arn: &str) -> Vec<&str> {
+        let role = self.roles.values().find(|role| role.arn == arn);
+        let policies = role.into_iter().flat_map(|role| &role.attached);
+        policies.filter_map(|arn| arn.split_once(":policy/")).map(|(_, name)| name).collect()
     }
 
     /// Whether the role with this ARN exists at all.
@@ -196,6 +237,10 @@ pub(super) fn unique_id(seed: u64) -> String {
 /// 404: there is no such thing.
 pub(super) fn no_such(message: String) -> Failure {
     Failure::new("NoSuchEntity", message).with_status(404)
+}
+
+fn no_such_profile(name: &str) -> Failure {
+    no_such(format!("Instance Profile {name} cannot be found."))
 }
 
 fn no_such_role(name: &str) -> Failure {

@@ -2,6 +2,7 @@
 
 use super::attached::check_policy;
 use super::model::{Role, of, of_mut, over, paged, unique_id};
+use super::service_linked::modifiable;
 use super::tags::read_tags;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::policy::{self, Use};
@@ -73,7 +74,7 @@ pub(super) fn list(view: &View<'_>, params: &Params) -> Answer {
 
 pub(super) fn update_trust(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let trust = params.required("PolicyDocument");
-    of(&cx.view()).role(params.required("RoleName"))?;
+    modifiable(of(&cx.view()).role(params.required("RoleName"))?)?;
     check_trust(cx, trust)?;
     of_mut(cx).role_mut(params.required("RoleName"))?.trust = trust.to_owned();
     Ok(json!({}).into())
@@ -94,10 +95,13 @@ pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let name = params.required("RoleName");
     let iam = of_mut(cx);
     let role = iam.role(name)?;
-    let left = match (role.attached.is_empty(), role.inline.is_empty()) {
-        (false, _) => Some("must detach all policies first."),
-        (true, false) => Some("must delete policies first."),
-        (true, true) => None,
+    modifiable(role)?;
+    let in_profile = iam.profiles.values().any(|profile| profile.has(name));
+    let left = match (in_profile, role.attached.is_empty(), role.inline.is_empty()) {
+        (true, ..) => Some("must remove roles from instance profile first."),
+        (_, false, _) => Some("must detach all policies first."),
+        (_, true, false) => Some("must delete policies first."),
+        (_, true, true) => None,
     };
     if let Some(left) = left {
         let message = format!("Cannot delete entity, {left}");

@@ -254,6 +254,8 @@ fn invalid(protocol: Protocol, message: &str) -> Failure {
         Protocol::AwsQuery => "ValidationError",
         Protocol::AwsJson10 | Protocol::AwsJson11 => "ValidationException",
         Protocol::RestXml => "InvalidArgument",
+        // The only service of this protocol is EKS, and so it says.
+        Protocol::RestJson => "InvalidParameterException",
     };
     Failure::new(code, message)
 }

@@ -18,6 +18,8 @@ pub(crate) struct OperationLaw {
     pub(crate) input: Shape,
     /// HTTP statuses of modelled errors, by the code on the wire.
     pub(crate) statuses: BTreeMap<String, u16>,
+    /// Method and path (`/clusters/{name}`), for protocols that name the operation by them.
+    pub(crate) http: Option<(String, String)>,
 }
 
 /// What a member is and may be.
@@ -68,6 +70,7 @@ struct Table {
     input: BTreeMap<String, Line>,
     #[serde(default)]
     errors: BTreeMap<String, (String, Option<u16>)>,
+    http: Option<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +110,7 @@ impl OperationLaw {
             .into_values()
             .filter_map(|(code, status)| status.map(|status| (code, status)))
             .collect();
-        OperationLaw { input, statuses }
+        OperationLaw { input, statuses, http: table.http }
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod form;
 pub(crate) mod params;
 pub(crate) mod reply;
+pub(crate) mod rest;
 pub(crate) mod xml;
 
 /// One of the forms in which an AWS service takes requests and gives answers.
@@ -21,4 +22,6 @@ pub(crate) enum Protocol {
     AwsJson11,
     /// Method and path name the operation, bodies are XML: S3.
     RestXml,
+    /// Method and path name the operation, bodies are JSON: EKS.
+    RestJson,
 }

@@ -51,7 +51,7 @@ pub(crate) fn success(
             xml::close(&mut out, &format!("{operation}Response"));
             out
         }
-        Protocol::AwsJson10 | Protocol::AwsJson11 => tree.to_string(),
+        Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RestJson => tree.to_string(),
         // The tree has one member: the root element.
         Protocol::RestXml => match tree.as_object().and_then(|members| members.iter().next()) {
             Some((name, value)) => {
@@ -95,6 +95,7 @@ pub(crate) fn failure(
         Protocol::AwsJson10 | Protocol::AwsJson11 => {
             json!({ "__type": failure.code, "message": failure.message }).to_string()
         }
+        Protocol::RestJson => json!({ "message": failure.message }).to_string(),
         Protocol::RestXml => {
             let mut out = String::from(DECLARATION);
             let error = json!({
@@ -104,7 +105,13 @@ pub(crate) fn failure(
             out
         }
     };
-    response(failure.status, protocol, request_id, body)
+    let mut response = response(failure.status, protocol, request_id, body);
+    if protocol == Protocol::RestJson
+        && let Ok(code) = http::HeaderValue::from_str(&failure.code)
+    {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
 }
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -127,6 +134,7 @@ fn response(
         Protocol::AwsJson10 => "application/x-amz-json-1.0",
         Protocol::AwsJson11 => "application/x-amz-json-1.1",
         Protocol::RestXml => "application/xml",
+        Protocol::RestJson => "application/json",
     };
     response
         .headers_mut()

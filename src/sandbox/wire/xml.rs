@@ -1,5 +1,5 @@
-//! Writes trees as XML. A list becomes one wrapper element with an element per item; what is
-//! `null` is left out.
+//! Writes trees as XML. A list becomes one wrapper element with an element per item, or only the
+//! elements where its name ends in `[]`; what is `null` is left out.
 
 use serde_json::Value;
 use std::borrow::Cow;
@@ -7,6 +7,10 @@ use std::borrow::Cow;
 /// Writes `value` as `<name>…</name>`; items of lists are called `item`.
 pub(crate) fn element(out: &mut String, name: &str, value: &Value, item: &str) {
     if value.is_null() {
+        return;
+    }
+    if let (Some(name), Value::Array(items)) = (name.strip_suffix("[]"), value) {
+        items.iter().for_each(|value| element(out, name, value, item));
         return;
     }
     open(out, name);

@@ -56,7 +56,7 @@ const ARN: &str = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgro
 async fn an_attachment_lives_between_its_two_ends() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let group = world.make("cluster/node-group/control", &site.node_group(&cluster)).await;
     let name = group.live.auto_scaling_group.clone().unwrap();
     let ours = format!("{ARN}/coder-test-https/0123456789abcdef");
@@ -108,7 +108,7 @@ async fn without_node_groups_nothing_is_asked() {
 async fn an_attachment_goes_with_its_group() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let group = world.make("cluster/node-group/control", &site.node_group(&cluster)).await;
     let desired = Attachment {
         auto_scaling_group: group.live.auto_scaling_group.clone().unwrap().into(),

@@ -69,7 +69,7 @@ async fn an_add_on_lives_with_its_configuration() {
 async fn coredns_waits_for_nodes() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let desired = addon(&cluster, "coredns");
     let cx = world.step("cluster/addon/coredns");
     let made = desired.create(&cx).await.unwrap();
@@ -101,7 +101,7 @@ async fn an_access_entry_lives_with_its_policies() {
     let world = World::new();
     let site = Site::new(&world).await;
     let eks = aws_sdk_eks::Client::new(&world.config());
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let principal = role(&world, "admin", "ec2.amazonaws.com", &[]).await;
     world.pass(60).await;
     let lost = Fault::on_operation("eks:CreateAccessEntry", Fate::LoseAnswer);

@@ -30,7 +30,7 @@ async fn a_node_group_lives_and_changes() {
     let world = World::new();
     let site = Site::new(&world).await;
     let eks = aws_sdk_eks::Client::new(&world.config());
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let desired = site.node_group(&cluster);
     let lost = Fault::on_operation("eks:CreateNodegroup", Fate::LoseAnswer);
     world.sandbox.set_faults(Faults::script([lost]));
@@ -108,7 +108,7 @@ async fn a_node_group_lives_and_changes() {
 async fn nodes_follow_the_content_of_their_template() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let template = LaunchTemplate { name: "coder-test-control".into(), data: data() };
     let made = world.make("cluster/launch-template/control", &template).await;
     let of = |found: &Found<LaunchTemplate>, data: &Data| Template {
@@ -162,7 +162,7 @@ async fn nodes_follow_the_content_of_their_template() {
 async fn nodes_are_upgraded_behind_their_control_plane() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let made = world.make("cluster/cluster", &site.cluster()).await;
+    let made = site.ready_for_nodes(&world).await;
     let desired = site.node_group(&made.live.name);
     let found = world.make("cluster/node-group/control", &desired).await;
     let ahead = Cluster { version: Some("1.35".into()), ..site.cluster() };
@@ -189,7 +189,7 @@ fn second(world: &World, address: &str) -> Cx {
 async fn the_new_one_of_a_replace_stands_beside_the_old_one() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let old = site.node_group(&cluster);
     world.make("cluster/node-group/control", &old).await;
     let new = NodeGroup { instance_types: vec!["m5.xlarge".into()], ..old.clone() };
@@ -213,7 +213,7 @@ async fn what_somebody_deletes_is_made_again_under_its_name() {
     let world = World::new();
     let site = Site::new(&world).await;
     let eks = aws_sdk_eks::Client::new(&world.config());
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let desired = site.node_group(&cluster);
     let found = world.make("cluster/node-group/control", &desired).await;
     let delete = eks.delete_nodegroup().cluster_name("coder-test").nodegroup_name("control");
@@ -230,7 +230,7 @@ async fn a_foreign_node_group_is_a_clash_and_can_be_adopted() {
     let world = World::new();
     let site = Site::new(&world).await;
     let eks = aws_sdk_eks::Client::new(&world.config());
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let desired = site.node_group(&cluster);
     let found = world.make("cluster/node-group/control", &desired).await;
     let untag = eks.untag_resource().resource_arn(&found.live.arn);
@@ -256,7 +256,7 @@ async fn a_foreign_node_group_is_a_clash_and_can_be_adopted() {
 async fn what_is_left_alone_as_drift_is_not_sent_either() {
     let world = World::new();
     let site = Site::new(&world).await;
-    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let cluster = site.ready_for_nodes(&world).await.live.name;
     let desired = site.node_group(&cluster);
     let found = world.make("cluster/node-group/control", &desired).await;
     let both = NodeGroup { min: 1, max: 9, ..desired };

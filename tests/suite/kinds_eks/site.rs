@@ -7,6 +7,7 @@ use coderctl::aws::ec2::launch_template::{Data, RootVolume};
 use coderctl::aws::ec2::route_table::{RouteTable, Target};
 use coderctl::aws::ec2::subnet::Subnet;
 use coderctl::aws::ec2::vpc::{DefaultSecurityGroup, Vpc};
+use coderctl::aws::eks::addon::Addon;
 use coderctl::aws::eks::cluster::{AuthenticationMode, Cluster, Endpoint, LogType, SupportType};
 use coderctl::aws::eks::node_group::{CapacityType, MaxUnavailable, NodeGroup, Taint, TaintEffect};
 use coderctl::aws::iam::role::Role;
@@ -88,6 +89,19 @@ impl Site {
             support: SupportType::Standard,
             deletion_protection: false,
         }
+    }
+
+    /// A cluster that nodes can join: with what gives their pods addresses.
+    pub(super) async fn ready_for_nodes(&self, world: &World) -> Found<Cluster> {
+        let cluster = world.make("cluster/cluster", &self.cluster()).await;
+        let network = Addon {
+            cluster: cluster.live.name.clone().into(),
+            name: "vpc-cni".into(),
+            version: None,
+            configuration: None,
+        };
+        world.make("cluster/addon/vpc-cni", &network).await;
+        cluster
     }
 
     pub(super) fn node_group(&self, cluster: &Id<Cluster>) -> NodeGroup {
