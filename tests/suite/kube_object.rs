@@ -26,15 +26,23 @@ pub(super) struct World {
     pub(super) aws: Sandbox,
     pub(super) kube: KubeSandbox,
     pub(super) client: kube::Client,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     pub(super) cx: Cx,
     pub(super) said: Arc<Mutex<Vec<Event>>>,
+    kinds: &'static [&'static dyn AnyKind],
 }
 
 pub(super) async fn set_up() -> World {
+    set_up_with(KINDS, |kube| kube::Client::new(KubeService::new(kube), "default")).await
+}
+
+pub(super) async fn set_up_with(
+    kinds: &'static [&'static dyn AnyKind],
+    connect: impl FnOnce(KubeSandbox) -> kube::Client,
+) -> World {
     let aws = world();
     let kube = KubeSandbox::in_memory(aws.clock(), 7);
-    let client = kube::Client::new(KubeService::new(kube.clone()), "default");
+    let client = connect(kube.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let coder = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "coder"}});
     let coder: Namespace = serde_json::from_value(coder).unwrap();
@@ -47,7 +55,7 @@ pub(super) async fn set_up() -> World {
     let connectors =
         Connectors::default().with(clients(&aws, base.clock)).with(cluster.clone()).with(sources);
     let cx = Cx::new(deployment("us-east-1", Some("uid-1")), base.clock, connectors);
-    World { aws, kube, client, cluster, cx, said: Arc::default() }
+    World { aws, kube, client, cluster, cx, said: Arc::default(), kinds }
 }
 
 pub(super) fn address(name: &str) -> Address {
@@ -96,13 +104,13 @@ impl World {
     ) -> (Plan, Snapshot) {
         self.cluster.set_planning(true);
         let regions = BTreeSet::from([Region::new("us-east-1")]);
-        let snapshot = observe(&self.cx, KINDS, graph, &regions).await;
+        let snapshot = observe(&self.cx, self.kinds, graph, &regions).await;
         let plan = plan(&Input {
             deployment: &self.cx.deployment,
             graph,
             snapshot: &snapshot,
             applied,
-            kinds: KINDS,
+            kinds: self.kinds,
             options,
         });
         self.cluster.set_planning(false);
@@ -131,7 +139,7 @@ impl World {
         execute(&Execution {
             plan,
             graph,
-            kinds: KINDS,
+            kinds: self.kinds,
             snapshot,
             cx: &self.cx,
             journal: &NoJournal,

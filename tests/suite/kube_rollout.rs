@@ -50,7 +50,7 @@ fn deployment(image: &str) -> Value {
                             "requests": {"cpu": "1000m", "memory": "1024Mi"},
                             "limits": {"cpu": "2", "memory": "1Gi"},
                         },
-                        "volumeMounts": [{"name": "home", "mountPath": "/home/web"}],
+                        "volumeMounts": [{"name": "home", "mountPath": "/data"}],
                     }],
                     "volumes": [{"name": "home", "emptyDir": {}}],
                 },

@@ -230,10 +230,7 @@ pub(super) fn others_own(object: &Value, field: &str) -> Option<String> {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let names: BTreeSet<&str> = entries
         .filter(|entry| entry["manager"] != MANAGER || entry["operation"] != "Apply")
-        .filter(|entry| {
-            let leaves = super::fields::leaves(&Value::Null, object, &entry["fieldsV1"]);
-            leaves.iter().any(|leaf| leaf.live.is_some() && leaf.field == field)
-        })
+        .filter(|entry| super::fields::owned_leaves(object, &entry["fieldsV1"]).contains(field))
         .filter_map(|entry| entry["manager"].as_str())
         .collect();
     (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" and "))
