@@ -1,9 +1,11 @@
 //! Every kind, in the order in which they must exist: what comes later may live in what comes
 //! before. The order breaks ties only; what is really attached decides.
 
+use crate::aws::autoscaling::attachment::Attachment;
 use crate::aws::ec2::elastic_ip::ElasticIp;
 use crate::aws::ec2::flow_log::FlowLog;
 use crate::aws::ec2::internet_gateway::InternetGateway;
+use crate::aws::ec2::launch_template::LaunchTemplate;
 use crate::aws::ec2::nat_gateway::NatGateway;
 use crate::aws::ec2::route_table::RouteTable;
 use crate::aws::ec2::security_group::SecurityGroup;
@@ -11,7 +13,13 @@ use crate::aws::ec2::security_group_rule::SecurityGroupRule;
 use crate::aws::ec2::subnet::Subnet;
 use crate::aws::ec2::vpc::Vpc;
 use crate::aws::ec2::vpc_endpoint::VpcEndpoint;
+use crate::aws::eks::access_entry::AccessEntry;
+use crate::aws::eks::addon::Addon;
+use crate::aws::eks::cluster::Cluster;
+use crate::aws::eks::node_group::NodeGroup;
+use crate::aws::eks::pod_identity_association::PodIdentityAssociation;
 use crate::aws::iam::role::Role;
+use crate::aws::iam::service_linked_role::ServiceLinkedRole;
 use crate::aws::kms::key::Key;
 use crate::aws::logs::log_group::LogGroup;
 use crate::coderd::license::License;
@@ -21,6 +29,7 @@ use crate::kube::object::Object;
 
 /// Every kind.
 pub const KINDS: &[&dyn AnyKind] = &[
+    &Of::<ServiceLinkedRole>::KIND,
     &Of::<Key>::KIND,
     &Of::<Role>::KIND,
     &Of::<LogGroup>::KIND,
@@ -34,6 +43,13 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<SecurityGroupRule>::KIND,
     &Of::<VpcEndpoint>::KIND,
     &Of::<FlowLog>::KIND,
+    &Of::<LaunchTemplate>::KIND,
+    &Of::<Cluster>::KIND,
+    &Of::<AccessEntry>::KIND,
+    &Of::<Addon>::KIND,
+    &Of::<PodIdentityAssociation>::KIND,
+    &Of::<NodeGroup>::KIND,
+    &Of::<Attachment>::KIND,
     &Of::<Object>::KIND,
     &Of::<Owner>::KIND,
     &Of::<License>::KIND,

@@ -357,9 +357,15 @@ fn class_of(operation: &str, code: &str) -> Class {
         | "PreconditionFailed"
         | "ConditionalRequestConflict" => Class::Exists,
         _ if code.ends_with(".NotFound") || code.ends_with(".NotFoundException") => Class::NotFound,
-        _ if code.ends_with(".Duplicate") || code.ends_with("AlreadyExists") => Class::Exists,
+        _ if code.ends_with(".Duplicate")
+            || code.ends_with("AlreadyExists")
+            || code.ends_with(".AlreadyExistsException") =>
+        {
+            Class::Exists
+        }
         _ if is_quota(operation, code)
             || code.ends_with("LimitExceeded")
+            || code == "ResourceLimitExceededException"
             || code.ends_with("QuotaExceededException") =>
         {
             Class::Quota

@@ -135,6 +135,22 @@ impl Clients {
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
+    /// EKS in a region.
+    pub fn eks(&self, region: &Region) -> aws_sdk_eks::Client {
+        let config = aws_sdk_eks::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_eks::Client::from_conf(config.build())
+    }
+
+    /// Auto Scaling in a region.
+    pub fn auto_scaling(&self, region: &Region) -> aws_sdk_autoscaling::Client {
+        let config = aws_sdk_autoscaling::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_autoscaling::Client::from_conf(config.build())
+    }
+
     /// IAM, signed for `region` (IAM has one endpoint a partition).
     pub fn iam(&self, region: &Region) -> aws_sdk_iam::Client {
         let config = aws_sdk_iam::config::Builder::from(&self.base)

@@ -6,7 +6,8 @@ use super::record_world::{clients, deployment};
 use aws_credential_types::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use coderctl::aws::eks::access::{Access, Reachable};
+use coderctl::aws::eks::access::Access;
+use coderctl::aws::eks::cluster::{Endpoint, Live};
 use coderctl::aws::eks::token::token;
 use coderctl::execute::{Execution, NoJournal, execute};
 use coderctl::graph::{AnyKind, Graph, Of};
@@ -19,6 +20,7 @@ use coderctl::name::Region;
 use coderctl::observe::{Snapshot, observe};
 use coderctl::plan::{Action, Applied, Input, Options, Plan, plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
+use coderctl::value::Id;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -31,17 +33,17 @@ struct Cluster;
 
 /// A connector: how the cluster is reached, if it is there, and with which tags.
 #[derive(Clone, Default)]
-struct There(Arc<Mutex<Option<(Reachable, Tags)>>>);
+struct There(Arc<Mutex<Option<(Live, Tags)>>>);
 
 impl Kind for Cluster {
     const NAME: &'static str = "aws.eks.cluster";
     const TITLE: &'static str = "cluster";
     const NATURE: Nature = Nature { scope: Scope::Regional, ..Nature::PLAIN };
-    type Live = Reachable;
+    type Live = Live;
 
-    fn diff(&self, _: &Reachable, _: &mut Diff<'_>) {}
+    fn diff(&self, _: &Live, _: &mut Diff<'_>) {}
 
-    fn describe(_: &Reachable) -> Vec<(&'static str, String)> {
+    fn describe(_: &Live) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
@@ -59,7 +61,7 @@ impl Kind for Cluster {
     }
 
     async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
-        let live = Reachable(Some(access()));
+        let live = live(Some(access()));
         *cx.connector::<There>().unwrap().0.lock().unwrap() = Some((live.clone(), cx.tags()?));
         Found::created(cx, "prod", Status::Ready, Vec::new(), live)
     }
@@ -82,6 +84,28 @@ fn access() -> Access {
         region: Region::new("us-east-1"),
         endpoint: "https://0123.gr7.us-east-1.eks.amazonaws.com".to_owned(),
         certificate_authority: "LS0=".to_owned(),
+    }
+}
+
+fn live(access: Option<Access>) -> Live {
+    Live {
+        name: Id::new("prod"),
+        arn: "arn:aws:eks:us-east-1:123456789012:cluster/prod".to_owned(),
+        version: "1.34".to_owned(),
+        role: String::new(),
+        vpc: Id::new("vpc-1"),
+        subnets: BTreeSet::new(),
+        security_groups: BTreeSet::new(),
+        cluster_security_group: None,
+        endpoint: Endpoint { private: true, public: false, public_cidrs: BTreeSet::new() },
+        log_types: BTreeSet::new(),
+        secrets_key: None,
+        service_cidr: None,
+        authentication: "API".to_owned(),
+        support: "STANDARD".to_owned(),
+        deletion_protection: false,
+        access,
+        is_creating: false,
     }
 }
 
@@ -121,7 +145,7 @@ fn graph() -> Graph {
     let region = Region::new("us-east-1");
     let mut graph = Graph::default();
     let cluster = graph.add(&region, address("cluster"), "cluster", Cluster);
-    let access = cluster.output("access", |live| live.0.clone()).ready();
+    let access = cluster.output("access", |live| live.access.clone()).ready();
     let object = Object { cluster: Some(access), ..config_map(&[("a", "1")]) };
     graph.add(&region, address("settings"), "settings", object);
     graph
@@ -220,7 +244,7 @@ async fn a_cluster_that_does_not_let_us_in_is_unreadable_and_one_that_comes_up_h
     let (plan, _) = w.plan(&Graph::default()).await;
     assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
     // Without an endpoint there is nobody to ask, and nothing can be in it.
-    w.there.0.lock().unwrap().as_mut().unwrap().0 = Reachable(None);
+    w.there.0.lock().unwrap().as_mut().unwrap().0 = live(None);
     let (plan, _) = w.plan(&graph()).await;
     assert!(!plan.is_incomplete());
 }

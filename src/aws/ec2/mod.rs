@@ -4,6 +4,7 @@ mod blockers;
 pub mod elastic_ip;
 pub mod flow_log;
 pub mod internet_gateway;
+pub mod launch_template;
 pub mod nat_gateway;
 pub mod route_table;
 pub mod security_group;
@@ -101,7 +102,8 @@ pub(crate) fn told<'a>(value: Option<&'a str>, what: &str) -> Result<&'a str> {
         .ok_or_else(|| Error::local(format!("ec2 answered without the {what}")))
 }
 
-fn to_ec2(tags: &Tags) -> Vec<Tag> {
+/// Our tags as EC2's.
+pub(crate) fn to_ec2(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 

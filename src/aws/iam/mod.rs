@@ -1,6 +1,7 @@
 //! IAM's kinds.
 
 pub mod role;
+pub mod service_linked_role;
 
 use super::Clients;
 use crate::kind::{Api, Cx, Error, Result};
