@@ -206,7 +206,8 @@ async fn an_owner_lives_its_life() {
     s.coder.with(|state| assert_eq!(state.calls, ["GET /users/first"]));
     assert!(!s.w.aws.counts().contains_key("secretsmanager:GetSecretValue"));
     // Nothing secret is anywhere.
-    let said = format!("{:?} {plan:?} {:?}", s.w.said.lock().unwrap(), s.notes().await);
+    let notes = s.notes().await;
+    let said = format!("{:?} {plan:?} {notes:?}", s.w.said.lock().unwrap());
     assert!(!said.contains(PASSWORD) && !said.contains(&token), "{said}");
     // A field that can change.
     let renamed = Owner { username: "root".to_owned(), ..s.owner() };
@@ -364,7 +365,8 @@ async fn a_license_is_uploaded_once_and_replaced_with_its_text() {
         assert_eq!(state.licenses.len(), 1);
         assert_eq!(state.licenses[0]["claims"]["jti"], "two");
     });
-    let said = format!("{:?} {plan:?} {:?}", s.w.said.lock().unwrap(), s.notes().await);
+    let notes = s.notes().await;
+    let said = format!("{:?} {plan:?} {notes:?}", s.w.said.lock().unwrap());
     assert!(!said.contains("signature-of"), "{said}");
     // Gone from the spec, gone from the server; the owner stays.
     s.apply(&s.graph(&s.owner(), false)).await;

@@ -57,6 +57,8 @@ pub struct Live {
     pub(super) versions: BTreeMap<String, Option<String>>,
     /// What has a manifest: the whole object.
     pub(super) object: Value,
+    /// Why the cluster would refuse to make it as wanted, as far as that was asked.
+    pub(super) refusal: Option<String>,
     /// How the cluster is reached that it is in; `None` for the one that the user names.
     pub(super) access: Option<Access>,
     /// The live resources that can not go before it.
@@ -106,6 +108,7 @@ impl Live {
             owners: owners(&metadata["managedFields"]),
             versions: BTreeMap::new(),
             object: whole,
+            refusal: None,
             access: None,
             parents: Vec::new(),
         })

@@ -126,7 +126,7 @@ impl State {
             ("DELETE", path) => {
                 let id = path.rsplit('/').next().unwrap();
                 if path.starts_with("/licenses/") {
-                    self.licenses.retain(|it| it["id"].to_string() != id);
+                    self.licenses.retain(|it| it["id"].as_u64() != id.parse().ok());
                     return (200, Value::Null);
                 }
                 self.tokens.retain(|it| it["id"] != id);
