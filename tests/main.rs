@@ -4,6 +4,7 @@
 
 mod suite {
     mod architecture;
+    mod coderd;
     mod crash;
     mod deployment;
     mod docs;
@@ -15,6 +16,7 @@ mod suite {
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;
+    mod kube_cluster;
     mod kube_object;
     mod kube_rollout;
     mod life;

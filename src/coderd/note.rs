@@ -128,7 +128,7 @@ pub(super) async fn write(
     data: BTreeMap<String, String>,
 ) -> Result<Note> {
     let address = &cx.step()?.address;
-    let name = format!("coderctl-{}", address.rest().replace(['/', '_'], "-"));
+    let name = format!("coderctl-{}", address.as_str().replace(['/', '_'], "-"));
     let kube = place.kube(cx)?;
     let get = Call::get(path(&place.namespace, &name), "configmaps", false);
     if let Some(there) = kube.look(cx, &get).await? {

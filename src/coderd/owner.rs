@@ -391,17 +391,19 @@ impl Owner {
         let most = limits["max_token_lifetime"].as_u64().filter(|most| *most > 0);
         let lifetime = most.map(Duration::from_nanos).map_or(LIFETIME, |most| most.min(LIFETIME));
         let made = cx.clock.unix();
-        let name = format!("{TOKEN_NAME}{made}");
-        let body = json!({
-            "lifetime": u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX),
-            "scope": "all",
-            "token_name": name,
-        });
-        let answer = match session.post(cx, "/users/me/keys/tokens", &body).await {
-            // Made or not, nobody has it: the next one has another name, and this one goes below.
+        let wanted = || {
+            let some = uuid::Uuid::new_v4().simple().to_string();
+            json!({
+                "lifetime": u64::try_from(lifetime.as_nanos()).unwrap_or(u64::MAX),
+                "scope": "all",
+                // No two have one name.
+                "token_name": format!("{TOKEN_NAME}{made}-{}", &some[..8]),
+            })
+        };
+        let answer = match session.post(cx, "/users/me/keys/tokens", &wanted()).await {
+            // Made or not, nobody has it: another is asked for, and it goes below.
             Err(error) if error.class == Class::Ambiguous => {
-                let body = with(body, "token_name", &format!("{name}-2"));
-                session.post(cx, "/users/me/keys/tokens", &body).await?
+                session.post(cx, "/users/me/keys/tokens", &wanted()).await?
             }
             answer => answer?,
         };
@@ -430,11 +432,6 @@ impl Owner {
         }
         Ok(note)
     }
-}
-
-fn with(mut body: Value, key: &str, text: &str) -> Value {
-    body[key] = Value::from(text);
-    body
 }
 
 /// A secret in an answer, which is masked from here on.

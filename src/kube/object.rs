@@ -19,6 +19,7 @@ mod list;
 mod live;
 mod manifest;
 mod quantity;
+mod rehearse;
 mod types;
 
 pub(crate) use entry::field_of;
@@ -200,6 +201,9 @@ fn diff_manifest(
                 }
             }
         }
+    }
+    if let Some(refusal) = &live.refusal {
+        diff.note(format!("the cluster would refuse this: {refusal}"));
     }
     diff.tree(
         &want,

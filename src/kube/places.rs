@@ -1,8 +1,10 @@
 //! Which clusters there are to look into.
 
 use super::client::{Cluster, ClusterExpected, no_cluster};
-use crate::aws::eks::access::{Access, clusters};
-use crate::kind::{Cx, Result, Seen};
+use crate::aws::eks::access::Access;
+use crate::aws::eks::cluster::Cluster as OwnCluster;
+use crate::aws::eks::node_group::NodeGroup;
+use crate::kind::{self, Cx, Result, Seen};
 use crate::name::PhysicalId;
 
 /// A cluster that can be looked into.
@@ -24,9 +26,12 @@ pub(crate) struct Place {
 /// When something is `wanted` that has no cluster, or an earlier apply made something in a cluster
 /// that is not given now.
 pub(crate) fn places(cx: &Cx, wanted: Wants, seen: &dyn Seen) -> Result<Vec<Place>> {
-    let ours = clusters(seen);
+    let ours: Vec<(PhysicalId, Option<Access>)> = kind::seen::<OwnCluster>(seen)
+        .into_iter()
+        .map(|(id, _, live)| (id.clone(), live.access.clone().filter(|_| !live.is_creating)))
+        .collect();
     let node_groups: Vec<PhysicalId> =
-        seen.of("aws.eks.node_group").into_iter().map(|(id, _, _)| id.clone()).collect();
+        kind::seen::<NodeGroup>(seen).into_iter().map(|(id, _, _)| id.clone()).collect();
     if cx.connector::<Cluster>().is_some() {
         let id = match ours.as_slice() {
             [(id, _)] => Some(id.clone()),

@@ -6,13 +6,14 @@ use coderctl::event::{Event, Sink};
 use coderctl::execute::{Execution, NoJournal, Outcome as Ran, execute};
 use coderctl::graph::{AnyKind, Graph, Of};
 use coderctl::kind::{Connectors, Cx};
-use coderctl::kube::{Cluster, ClusterExpected, Content, Object};
+use coderctl::kube::{Cluster, ClusterExpected, Content, DatabaseUrl, Entry, Object, Stored};
 use coderctl::name::{Address, Region};
 use coderctl::observe::{Snapshot, observe};
 use coderctl::plan::{Action, Applied, Input, Options, Plan, plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Effect, Fault, Faults, Sandbox};
 use coderctl::secret::SecretRef;
+use coderctl::value::In;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -26,15 +27,23 @@ pub(super) struct World {
     pub(super) aws: Sandbox,
     pub(super) kube: KubeSandbox,
     pub(super) client: kube::Client,
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
     pub(super) cx: Cx,
     pub(super) said: Arc<Mutex<Vec<Event>>>,
+    kinds: &'static [&'static dyn AnyKind],
 }
 
 pub(super) async fn set_up() -> World {
+    set_up_with(KINDS, |kube| kube::Client::new(KubeService::new(kube), "default")).await
+}
+
+pub(super) async fn set_up_with(
+    kinds: &'static [&'static dyn AnyKind],
+    connect: impl FnOnce(KubeSandbox) -> kube::Client,
+) -> World {
     let aws = world();
     let kube = KubeSandbox::in_memory(aws.clock(), 7);
-    let client = kube::Client::new(KubeService::new(kube.clone()), "default");
+    let client = connect(kube.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let coder = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "coder"}});
     let coder: Namespace = serde_json::from_value(coder).unwrap();
@@ -47,7 +56,7 @@ pub(super) async fn set_up() -> World {
     let connectors =
         Connectors::default().with(clients(&aws, base.clock)).with(cluster.clone()).with(sources);
     let cx = Cx::new(deployment("us-east-1", Some("uid-1")), base.clock, connectors);
-    World { aws, kube, client, cluster, cx, said: Arc::default() }
+    World { aws, kube, client, cluster, cx, said: Arc::default(), kinds }
 }
 
 pub(super) fn address(name: &str) -> Address {
@@ -96,13 +105,13 @@ impl World {
     ) -> (Plan, Snapshot) {
         self.cluster.set_planning(true);
         let regions = BTreeSet::from([Region::new("us-east-1")]);
-        let snapshot = observe(&self.cx, KINDS, graph, &regions).await;
+        let snapshot = observe(&self.cx, self.kinds, graph, &regions).await;
         let plan = plan(&Input {
             deployment: &self.cx.deployment,
             graph,
             snapshot: &snapshot,
             applied,
-            kinds: KINDS,
+            kinds: self.kinds,
             options,
         });
         self.cluster.set_planning(false);
@@ -131,7 +140,7 @@ impl World {
         execute(&Execution {
             plan,
             graph,
-            kinds: KINDS,
+            kinds: self.kinds,
             snapshot,
             cx: &self.cx,
             journal: &NoJournal,
@@ -478,4 +487,83 @@ async fn without_a_cluster_objects_are_unreadable_where_there_may_be_any() {
     let expected = bare.with(ClusterExpected);
     let cx = Cx::new(deployment("us-east-1", Some("uid-1")), w.cx.clock, expected);
     assert_eq!(observe(&cx, KINDS, &graph(&[]), &regions).await.unreadable.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_url_is_put_together_from_a_stored_password_that_no_plan_reads() {
+    const PASSWORD: &str = "p@ss/w:rd?#%";
+    const ENCODED: &str = "p%40ss%2Fw%3Ard%3F%23%25";
+    let w = set_up().await;
+    let manager = clients(&w.aws, w.cx.clock).secrets_manager(&w.cx.region);
+    let stored = |password: &str| json!({"username": "coder", "password": password}).to_string();
+    let made = manager
+        .create_secret()
+        .name("coder/database")
+        .client_request_token("11111111-1111-1111-1111-111111111111")
+        .secret_string(stored(PASSWORD))
+        .send()
+        .await
+        .unwrap();
+    let arn = made.arn().unwrap().to_owned();
+    let url = |host: &str| {
+        let mut object = secret(&[]);
+        let url = DatabaseUrl {
+            user: "coder".to_owned(),
+            password: Stored {
+                secret: In::Literal(arn.clone()),
+                field: Some("password".to_owned()),
+            },
+            host: In::Literal(host.to_owned()),
+            port: 5432,
+            database: "coder".to_owned(),
+        };
+        if let Content::Secret { string_data, .. } = &mut object.content {
+            string_data.insert("url".to_owned(), Entry::DatabaseUrl(url));
+        }
+        object
+    };
+    let object = url("db.example.com");
+    w.apply(&[("tokens", &object)]).await;
+    let expected = format!("postgres://coder:{ENCODED}@db.example.com:5432/coder?sslmode=require");
+    assert_eq!(w.values().await["url"], expected);
+    for part in [PASSWORD, ENCODED, expected.as_str()] {
+        assert!(!w.cx.masks.clean(&format!("quoted: {part}")).contains("w%3Ard"));
+        assert!(!w.cx.masks.clean(&format!("quoted: {part}")).contains("w:rd"));
+    }
+    // Another server, or another version, is a change, told without reading anything.
+    w.aws.forget_calls();
+    let elsewhere = url("other.example.com");
+    let plan = w.plan(&[("tokens", &elsewhere)]).await;
+    assert_eq!(fields(&plan), ["data.url"]);
+    assert!(!w.aws.counts().contains_key("secretsmanager:GetSecretValue"));
+    w.apply(&[("tokens", &elsewhere)]).await;
+    assert!(w.values().await["url"].contains("@other.example.com:"));
+    manager
+        .put_secret_value()
+        .secret_id("coder/database")
+        .client_request_token("22222222-2222-2222-2222-222222222222")
+        .secret_string(stored("another-one"))
+        .send()
+        .await
+        .unwrap();
+    let plan = w.apply(&[("tokens", &elsewhere)]).await;
+    assert_eq!(fields(&plan), ["data.url"]);
+    assert!(w.values().await["url"].contains(":another-one@"));
+    let live = w.secrets().get("tokens").await.unwrap();
+    let said = format!("{plan:?} {:?} {:?}", w.said.lock().unwrap(), live.metadata);
+    for part in [PASSWORD, ENCODED, "another-one"] {
+        assert!(!said.contains(part), "{said}");
+    }
+    // A secret without the value that is asked for says so, and names nothing that is in it.
+    manager
+        .put_secret_value()
+        .secret_id("coder/database")
+        .client_request_token("33333333-3333-3333-3333-333333333333")
+        .secret_string("{\"secret\": \"hidden-value\"}")
+        .send()
+        .await
+        .unwrap();
+    let (_, ran) = w.apply_with(&[("tokens", &elsewhere)], &Options::default()).await;
+    let error = ran.failed[0].1.to_string();
+    assert!(error.contains("\"password\"") && !error.contains("hidden-value"), "{error}");
 }

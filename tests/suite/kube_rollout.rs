@@ -50,7 +50,7 @@ fn deployment(image: &str) -> Value {
                             "requests": {"cpu": "1000m", "memory": "1024Mi"},
                             "limits": {"cpu": "2", "memory": "1Gi"},
                         },
-                        "volumeMounts": [{"name": "home", "mountPath": "/home/web"}],
+                        "volumeMounts": [{"name": "home", "mountPath": "/data"}],
                     }],
                     "volumes": [{"name": "home", "emptyDir": {}}],
                 },
@@ -233,6 +233,27 @@ async fn what_somebody_else_sets_is_named_and_left_where_the_spec_says_nothing()
     w.apply(&[("web", &wanted)]).await;
     let live = api.get("web").await.unwrap().spec;
     assert_eq!((live.replicas, live.min_ready_seconds), (Some(2), Some(5)));
+    controller.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_cluster_would_refuse_is_in_the_plan() {
+    let w = set_up().await;
+    let controller = bring_up(&w);
+    let before = deployment("example.com/web:1");
+    w.apply(&[("web", &object(&before))]).await;
+    let mut wrong = before.clone();
+    wrong["spec"]["template"]["metadata"]["labels"] = json!({"app": "other"});
+    w.kube.forget_calls();
+    let plan = w.plan(&[("web", &object(&wrong))]).await;
+    let note = &plan.items[0].notes[0];
+    assert!(note.contains("the cluster would refuse this"), "{note}");
+    assert!(note.contains("does not match template"), "{note}");
+    assert!(w.kube.calls().iter().all(|call| !call.mutating), "{:?}", w.kube.calls());
+    // Nothing to change, nothing to ask.
+    w.kube.forget_calls();
+    w.plan(&[("web", &object(&before))]).await;
+    assert!(!w.kube.counts().contains_key("kubernetes:patch deployments"));
     controller.abort();
 }
 

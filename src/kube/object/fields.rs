@@ -42,6 +42,14 @@ pub(super) fn leaves(manifest: &Value, live: &Value, owned: &Value) -> Vec<Leaf>
     leaves
 }
 
+/// The names of the leaves of `live` that `owned` (`fieldsV1`) names.
+pub(super) fn owned_leaves(live: &Value, owned: &Value) -> BTreeSet<String> {
+    let mut leaves = Vec::new();
+    let place = Place { field: String::new(), pointer: String::new() };
+    walk(&place, None, Some(live), Some(owned), &mut leaves);
+    leaves.into_iter().filter(|leaf| leaf.live.is_some()).map(|leaf| leaf.field).collect()
+}
+
 struct Place {
     field: String,
     pointer: String,

@@ -1,7 +1,7 @@
 //! Finding what is ours.
 
 use super::live::{LABEL, Live, tags_of};
-use super::{Content, Object, Type, checksum, status};
+use super::{Content, Object, Type, checksum, rehearse, status};
 use crate::aws::secrets;
 use crate::kind::{Clash, Cx, Damaged, Error, Found, Kind, Listed, Result, Seen, Wanted, Whose};
 use crate::kube::client::{Call, Kube, MANAGER};
@@ -76,6 +76,15 @@ async fn within(
         });
     let missing: Vec<Option<(Live, Value)>> = try_join_all(missing).await?;
     lives.extend(missing.into_iter().flatten());
+    let rehearsed = lives.iter().map(|(live, object)| async move {
+        let Whose::Ours(owner) = Whose::of(&tags_of(object), &cx.deployment) else { return None };
+        let wanted = wanted.iter().find(|wanted| *wanted.address == owner.address)?;
+        rehearse::refusal(cx, kube, wanted.desired, live).await
+    });
+    let rehearsed = join_all(rehearsed).await;
+    for ((live, _), refusal) in lives.iter_mut().zip(rehearsed) {
+        live.refusal = refusal;
+    }
     for (live, _) in &mut lives {
         live.access = place.access.clone();
         live.parents.extend(place.id.clone());

@@ -57,6 +57,8 @@ pub struct Live {
     pub(super) versions: BTreeMap<String, Option<String>>,
     /// What has a manifest: the whole object.
     pub(super) object: Value,
+    /// Why the cluster would refuse to make it as wanted, as far as that was asked.
+    pub(super) refusal: Option<String>,
     /// How the cluster is reached that it is in; `None` for the one that the user names.
     pub(super) access: Option<Access>,
     /// The live resources that can not go before it.
@@ -106,6 +108,7 @@ impl Live {
             owners: owners(&metadata["managedFields"]),
             versions: BTreeMap::new(),
             object: whole,
+            refusal: None,
             access: None,
             parents: Vec::new(),
         })
@@ -230,10 +233,7 @@ pub(super) fn others_own(object: &Value, field: &str) -> Option<String> {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let names: BTreeSet<&str> = entries
         .filter(|entry| entry["manager"] != MANAGER || entry["operation"] != "Apply")
-        .filter(|entry| {
-            let leaves = super::fields::leaves(&Value::Null, object, &entry["fieldsV1"]);
-            leaves.iter().any(|leaf| leaf.live.is_some() && leaf.field == field)
-        })
+        .filter(|entry| super::fields::owned_leaves(object, &entry["fieldsV1"]).contains(field))
         .filter_map(|entry| entry["manager"].as_str())
         .collect();
     (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(" and "))

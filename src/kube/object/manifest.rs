@@ -2,7 +2,7 @@
 
 use super::types::Type;
 use crate::kind::{Cx, Diff, Error, Result};
-use crate::value::{Known, Text};
+use crate::value::{In, Known, Text};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -101,6 +101,19 @@ impl Manifest {
             }
         }
         (object, unknown)
+    }
+
+    /// The whole manifest, if nothing else fills any of it.
+    pub(super) fn literal(&self) -> Option<Value> {
+        let mut object = self.object.clone();
+        for (pointer, text) in &self.holes {
+            let pieces = text.pieces().iter().map(|piece| match piece {
+                In::Literal(text) => Some(text.as_str()),
+                In::Output(_) => None,
+            });
+            *object.pointer_mut(pointer)? = Value::from(pieces.collect::<Option<String>>()?);
+        }
+        Some(object)
     }
 
     /// The whole manifest, once everything is known.
