@@ -6,6 +6,7 @@ mod binary;
 mod calls;
 mod canary;
 mod cli;
+mod codes;
 mod deployment;
 mod foreign;
 mod plan_file;
