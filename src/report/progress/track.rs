@@ -2,6 +2,7 @@
 
 use crate::event::{Event, StepName, What};
 use crate::plan::Plan;
+use crate::report::text::width;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -75,6 +76,11 @@ impl Track {
             typical: plan.steps.iter().map(|step| (step.name.clone(), step.typical)).collect(),
             ..Track::default()
         }
+    }
+
+    /// The width of the longest name of a step.
+    pub fn longest_name(&self) -> usize {
+        self.poles.keys().map(|step| width(self.short(step))).max().unwrap_or(0)
     }
 
     /// Takes note of an event.
