@@ -9,6 +9,7 @@ mod cli;
 mod codes;
 mod deployment;
 mod foreign;
+mod heal;
 mod plan_file;
 mod two;
 mod unreadable;
