@@ -198,7 +198,9 @@ async fn guests(world: &World, vpc: &str) -> Vec<String> {
         .resource_ids(vpc)
         .traffic_type(TrafficType::All)
         .log_group_name("theirs")
-        .deliver_logs_permission_arn("arn:aws:iam::123456789012:role/coderctl/coder-prod/coder-prod-flow-logs")
+        .deliver_logs_permission_arn(
+            "arn:aws:iam::123456789012:role/coderctl/coder-prod/coder-prod-flow-logs",
+        )
         .send()
         .await
         .unwrap();
