@@ -12,6 +12,7 @@ mod disk;
 mod ec2;
 mod failure;
 mod fault;
+mod file;
 mod iam;
 mod kms;
 mod knobs;

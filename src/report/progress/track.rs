@@ -54,8 +54,6 @@ pub struct Track {
     waiting: BTreeMap<StepName, u32>,
     /// The same for those under way.
     poles: BTreeMap<StepName, u32>,
-    /// Typical seconds of each step.
-    typical: BTreeMap<StepName, u32>,
 }
 
 impl Track {
@@ -73,7 +71,6 @@ impl Track {
             one_region: scopes.all(|scope| Some(scope) == first),
             waiting: poles.clone(),
             poles,
-            typical: plan.steps.iter().map(|step| (step.name.clone(), step.typical)).collect(),
             ..Track::default()
         }
     }
@@ -151,11 +148,6 @@ impl Track {
         });
         let waiting = self.waiting.values().map(|pole| u64::from(*pole));
         flying.chain(waiting).max().unwrap_or(0)
-    }
-
-    /// Typical seconds of a step.
-    pub fn typical(&self, step: &StepName) -> Option<u32> {
-        self.typical.get(step).copied()
     }
 
     /// An address as short as it can be without being mistaken.
