@@ -240,6 +240,12 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
         Self::NATURE.typical
     }
 
+    /// The name by which alone it is found, where neither its tags nor any list lead to it once
+    /// the spec is gone. It is recorded before the resource is made.
+    fn sought_by_name(&self) -> Option<String> {
+        None
+    }
+
     /// Steps with the same key never run at the same time.
     fn exclusive(&self) -> Option<String> {
         None

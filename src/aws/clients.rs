@@ -51,7 +51,8 @@ pub struct Clients {
     pub(super) source: Option<SharedCredentialsProvider>,
     path_style: bool,
     guard: Guard,
-    pub(super) limiter: Limiter,
+    /// None for a server on this machine: it is not AWS, and has limits of its own.
+    pub(super) limiter: Option<Limiter>,
     jitter: Arc<AtomicU64>,
 }
 
@@ -87,7 +88,13 @@ impl Clients {
                 .build();
         }
         let path_style = base.endpoint_url().is_some();
-        Clients { source, ..Clients::from_config(base, path_style, clock, clock.unix()) }
+        let is_local = base.endpoint_url().is_some_and(is_loopback);
+        let mut clients = Clients::from_config(base, path_style, clock, clock.unix());
+        clients.source = source;
+        if is_local {
+            clients.limiter = None;
+        }
+        clients
     }
 
     /// Clients over a config that somebody else made (the sandbox's HTTP client, a test's).
@@ -110,7 +117,7 @@ impl Clients {
             source: None,
             path_style,
             guard: Guard::default(),
-            limiter: Limiter::default(),
+            limiter: Some(Limiter::default()),
             jitter: Arc::new(AtomicU64::new(seed | 1)),
         }
     }
@@ -130,6 +137,11 @@ impl Clients {
     /// From now on, refuses every operation that is not a read (`true`), or lets all pass.
     pub fn set_planning(&self, planning: bool) {
         self.guard.planning.store(planning, Ordering::SeqCst);
+    }
+
+    /// Whether calls wait until AWS's request limits leave room for them.
+    pub fn is_limited(&self) -> bool {
+        self.limiter.is_some()
     }
 
     /// What has been sent.
@@ -233,4 +245,11 @@ impl Clients {
         self.jitter.store(state, Ordering::Relaxed);
         base / 2 + base.mul_f64((state % 1000) as f64 / 2000.0)
     }
+}
+
+/// Whether an endpoint is on this machine.
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

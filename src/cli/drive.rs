@@ -12,6 +12,7 @@ use crate::clock::timestamp;
 use crate::event::{Event, Sink, What};
 use crate::execute::{Ended, Execution, Outcome, execute};
 use crate::graph::Graph;
+use crate::kind::Class;
 use crate::observe::Snapshot;
 use crate::plan::{Action, Moved, Options, Plan, moved_since};
 use std::time::SystemTime;
@@ -252,8 +253,16 @@ pub fn exit_of(outcome: &Outcome) -> Exit {
         Ended::Interrupted => Exit::Interrupted,
         Ended::LockLost(_) => Exit::Locked,
         Ended::Through if outcome.is_complete() => Exit::Done,
+        // Nothing else stands in the way: more of the same, and the same command goes on.
+        Ended::Through if only_quotas(outcome) => Exit::Quota,
         Ended::Through => Exit::Partial,
     }
+}
+
+/// Whether every step that failed did so because a quota is used up.
+fn only_quotas(outcome: &Outcome) -> bool {
+    let mut failed = outcome.failed.iter();
+    !outcome.failed.is_empty() && failed.all(|(_, error)| error.class == Class::Quota)
 }
 
 /// Why a plan must not be carried out, if there is a reason.

@@ -136,7 +136,7 @@ impl Session {
             Err(error) => return Err(Failure::doing("reading the record", error)),
         };
         let uid = record.as_ref().map(|read| read.record.uid.clone());
-        let names = record.as_ref().map(|read| read.applied.names()).unwrap_or_default();
+        let names = record.as_ref().map(Recorded::names).unwrap_or_default();
         let cx = cx.with_deployment(Deployment { uid, ..deployment }).remembering(names);
         let cx = match &record {
             // Made in a cluster that only the user can name.

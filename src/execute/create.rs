@@ -28,7 +28,7 @@ pub(super) async fn create(
         Some(found) => (found, true),
         None => make(work, wanted, unnamed).await?,
     };
-    if unnamed {
+    if unnamed || wanted.desired.sought_by_name().is_some() {
         e.journal.made(address, kind.name(), &found.id);
     }
     e.cx.outputs.set(node, found.live());
@@ -61,11 +61,13 @@ const NAME_SHOWS_WITHIN: Duration = Duration::from_secs(60);
 async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<(AnyFound, bool)> {
     let Work { e, step, kind, cx } = work;
     let address = &step.name.address;
+    let name = wanted.desired.sought_by_name();
+    let noted = unnamed || name.is_some();
     const TRIES: usize = 3;
     let mut last = None;
     for _ in 0..TRIES {
         let at = cx.clock.unix();
-        if unnamed {
+        if noted {
             let token = cx.step()?.token.clone();
             let intent = Intent {
                 address: address.clone(),
@@ -74,6 +76,7 @@ async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<(Any
                 generation: step.generation,
                 token,
                 at,
+                name: name.clone(),
                 id: None,
             };
             e.journal.intend(intent).await?;
@@ -108,7 +111,7 @@ async fn make(work: &Work<'_>, wanted: &GraphNode, unnamed: bool) -> Result<(Any
                         | Class::Quota
                         | Class::Local
                 );
-                if unnamed && refused {
+                if noted && refused {
                     e.journal.close(address, kind.name());
                 }
                 return Err(error);

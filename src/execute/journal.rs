@@ -31,6 +31,9 @@ pub struct Intent {
     pub token: String,
     /// Seconds since 1970, on the program's clock.
     pub at: u64,
+    /// The name by which alone it is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What was made, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<PhysicalId>,

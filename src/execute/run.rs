@@ -292,12 +292,24 @@ impl<'a> Loop<'a> {
             failed: self.outcome.failed.len(),
             skipped: self.outcome.skipped.len(),
             elapsed: u32::try_from(elapsed).unwrap_or(u32::MAX),
-            critical_path: path
-                .into_iter()
-                .map(|step| (self.name(step), self.took[step]))
-                .collect(),
+            critical_path: self.times(&path),
         });
         self.outcome
+    }
+
+    /// What each step of a chain has added to the whole: less than it took, where the next began
+    /// as soon as it existed.
+    fn times(&self, path: &[usize]) -> Vec<(StepName, u32)> {
+        let until_next = |at: usize| {
+            let next = self.started[*path.get(at + 1)?]?;
+            let lead = next.duration_since(self.started[path[at]]?).ok()?;
+            u32::try_from(lead.as_secs()).ok()
+        };
+        let time = |(at, step): (usize, &usize)| {
+            let took = self.took[*step];
+            (self.name(*step), until_next(at).map_or(took, |lead| lead.min(took)))
+        };
+        path.iter().enumerate().map(time).collect()
     }
 
     /// What was kept is as applied as what was made: without this, a record that was lost would

@@ -100,6 +100,8 @@ pub trait Node: Any + Send + Sync {
     fn summary(&self) -> String;
     /// [`Kind::exclusive`].
     fn exclusive(&self) -> Option<String>;
+    /// [`Kind::sought_by_name`].
+    fn sought_by_name(&self) -> Option<String>;
     /// [`Kind::typical`].
     fn typical(&self) -> Typical;
     /// [`Kind::diff`], finished.
@@ -127,6 +129,9 @@ impl<K: Kind> Node for K {
     }
     fn exclusive(&self) -> Option<String> {
         Kind::exclusive(self)
+    }
+    fn sought_by_name(&self) -> Option<String> {
+        Kind::sought_by_name(self)
     }
     fn typical(&self) -> Typical {
         Kind::typical(self)

@@ -156,13 +156,7 @@ impl<'a> Diff<'a> {
     where
         T: Clone + PartialEq + Serialize,
     {
-        let want = lookup(want, self.resolve);
-        self.compare(
-            field,
-            want.yes().map_or(Known::AfterApply, Known::Yes),
-            have,
-            Effect::InPlace,
-        );
+        self.filled(field, want, have, Effect::InPlace);
     }
 
     /// A fixed field that another node fills, where the resource does not live inside it.
@@ -170,13 +164,16 @@ impl<'a> Diff<'a> {
     where
         T: Clone + PartialEq + Serialize,
     {
+        self.filled(field, want, have, Effect::Replace);
+    }
+
+    /// A field that another node fills.
+    fn filled<T>(&mut self, field: &str, want: &In<T>, have: &T, effect: Effect)
+    where
+        T: Clone + PartialEq + Serialize,
+    {
         let want = lookup(want, self.resolve);
-        self.compare(
-            field,
-            want.yes().map_or(Known::AfterApply, Known::Yes),
-            have,
-            Effect::Replace,
-        );
+        self.compare(field, want.yes().map_or(Known::AfterApply, Known::Yes), have, effect);
     }
 
     /// The resource lives inside `want`: when that is made anew, so is this. When that is missing

@@ -23,7 +23,12 @@ pub(super) fn keys<'a>(draft: &mut Draft<'a>) -> BTreeMap<&'a str, Handle<Key>> 
             alias: alias(draft, &address, name),
             description: described(&wanted.description, draft, name),
             rotation_days: wanted.rotation_days.map(i32::from),
-            policy: wanted.policy.as_ref().map(|policy| Text::new(policy.to_json())),
+            policy: wanted
+                .policy
+                .as_ref()
+                .map(|policy| policy.to_json())
+                .or_else(|| key_policy(draft, name))
+                .map(Text::new),
             deletion_window_days: i32::from(wanted.deletion_window_days),
         };
         let handle = draft.graph.add(&region, address, format!("keys.{name}"), key);
@@ -31,6 +36,24 @@ pub(super) fn keys<'a>(draft: &mut Draft<'a>) -> BTreeMap<&'a str, Handle<Key>> 
         keys.insert(name, handle);
     }
     keys
+}
+
+/// The policy of a key that the spec gives none: what AWS itself would give it, unless log groups
+/// are encrypted by it, which IAM alone can not allow.
+fn key_policy(draft: &Draft<'_>, key: &str) -> Option<String> {
+    let groups: Vec<String> = draft
+        .spec
+        .log_groups
+        .iter()
+        .filter(|(_, group)| group.key.as_deref() == Some(key))
+        .map(|(name, group)| log_group_name(draft, name, &group.name))
+        .collect();
+    (!groups.is_empty()).then(|| logs_may_use(draft, &groups))
+}
+
+fn log_group_name(draft: &Draft<'_>, name: &str, wanted: &str) -> String {
+    let address = draft.here(&format!("observability/log-group/{name}"));
+    draft.physical(&address, wanted.to_owned())
 }
 
 fn described(description: &str, draft: &Draft<'_>, name: &str) -> String {
@@ -51,7 +74,7 @@ pub(super) fn log_groups(draft: &mut Draft<'_>, keys: &BTreeMap<&str, Handle<Key
     for (name, wanted) in spec.log_groups.iter() {
         let address = draft.here(&format!("observability/log-group/{name}"));
         let group = LogGroup {
-            name: draft.physical(&address, wanted.name.clone()),
+            name: log_group_name(draft, name, &wanted.name),
             retention_days: Some(i32::from(wanted.retention_days.0)),
             key: wanted.key.as_deref().and_then(|key| keys.get(key)).map(|key| key.arn().ready()),
             class: match wanted.class {
@@ -114,7 +137,7 @@ pub(super) fn flow_log_group(
             alias: alias(draft, &address, "flow-logs"),
             description: format!("flow logs of {}", draft.deployment),
             rotation_days: Some(365),
-            policy: Some(Text::new(logs_may_use(draft, &name))),
+            policy: Some(Text::new(logs_may_use(draft, std::slice::from_ref(&name)))),
             deletion_window_days: 30,
         };
         draft.graph.add(&region, address, "network.flow_logs.encrypted", key)
@@ -132,9 +155,15 @@ pub(super) fn flow_log_group(
     )
 }
 
-/// A key policy that lets CloudWatch Logs encrypt one log group, and leaves the rest to IAM.
+/// A key policy that lets CloudWatch Logs encrypt these log groups and no other, and leaves the rest to IAM.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html>
-fn logs_may_use(draft: &Draft<'_>, group: &str) -> String {
+fn logs_may_use(draft: &Draft<'_>, groups: &[String]) -> String {
+    let arns: Vec<String> =
+        groups.iter().map(|group| draft.arn("logs", &format!("log-group:{group}"))).collect();
+    let arns = match arns.as_slice() {
+        [one] => json!(one),
+        several => json!(several),
+    };
     let root = format!("arn:{}:iam::{}:root", draft.partition, draft.account);
     let service = format!("logs.{}.{}", draft.region, dns_suffix(draft.partition));
     json!({
@@ -157,8 +186,7 @@ fn logs_may_use(draft: &Draft<'_>, group: &str) -> String {
                 ],
                 "Resource": "*",
                 "Condition": {"ArnEquals": {
-                    "kms:EncryptionContext:aws:logs:arn":
-                        draft.arn("logs", &format!("log-group:{group}"))
+                    "kms:EncryptionContext:aws:logs:arn": arns
                 }}
             }
         ]

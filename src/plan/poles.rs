@@ -25,7 +25,7 @@ pub(super) fn measure(steps: &mut [Step]) -> (u32, Vec<(Address, u32)>) {
     }
     // From the start: when each can begin, and what it waited for last.
     let mut begins = vec![0u32; steps.len()];
-    let mut last: Vec<Option<usize>> = vec![None; steps.len()];
+    let mut last: Vec<Option<(usize, u32)>> = vec![None; steps.len()];
     for at in 0..steps.len() {
         for wait in &steps[at].after {
             let own = match wait.need {
@@ -35,16 +35,17 @@ pub(super) fn measure(steps: &mut [Step]) -> (u32, Vec<(Address, u32)>) {
             let ready = begins[wait.step] + own;
             if ready > begins[at] || last[at].is_none() {
                 begins[at] = begins[at].max(ready);
-                last[at] = Some(wait.step);
+                last[at] = Some((wait.step, own));
             }
         }
     }
     let end = (0..steps.len()).max_by_key(|at| begins[*at] + steps[*at].typical);
     let estimate = end.map_or(0, |at| begins[at] + steps[at].typical);
     let mut path = Vec::new();
-    let mut next = end;
-    while let Some(at) = next {
-        path.push((steps[at].name.address.clone(), steps[at].typical));
+    // Where only its existence is waited for, that is all that a step adds to the whole.
+    let mut next = end.map(|at| (at, steps[at].typical));
+    while let Some((at, own)) = next {
+        path.push((steps[at].name.address.clone(), own));
         next = last[at];
     }
     path.reverse();

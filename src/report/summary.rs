@@ -9,6 +9,7 @@ use crate::event::{StepName, Verb};
 use crate::execute::{Ended, Outcome};
 use crate::plan::Plan;
 use crate::report::progress::Track;
+use crate::value::Need;
 use serde_json::{Value, json};
 
 /// So many names stand behind one reason.
@@ -117,12 +118,8 @@ pub fn json(summary: &Summary<'_>) -> Value {
             .iter()
             .map(|(step, because)| json!({ "step": step, "because": because }))
             .collect::<Vec<_>>(),
-        "critical_path": summary
-            .track
-            .critical_path
-            .iter()
-            .map(|(step, seconds)| {
-                let typical = summary.track.typical(step);
+        "critical_path": chain(summary)
+            .map(|(step, seconds, typical)| {
                 json!({ "step": step, "seconds": seconds, "typical_seconds": typical })
             })
             .collect::<Vec<_>>(),
@@ -177,11 +174,27 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
     }
 }
 
+/// The chain of steps that decided how long it took: what each added, and what it typically adds.
+/// Where the next one needed only its existence, there is nothing to compare with.
+fn chain<'a>(
+    summary: &'a Summary<'_>,
+) -> impl Iterator<Item = (&'a StepName, u32, Option<u32>)> + Clone {
+    let (steps, path) = (&summary.plan.steps, &summary.track.critical_path);
+    path.iter().enumerate().map(move |(at, (name, took))| {
+        let place = steps.iter().position(|step| step.name == *name);
+        let next = path.get(at + 1).and_then(|(next, _)| steps.iter().find(|s| s.name == *next));
+        let is_left_early = next.is_some_and(|next| {
+            let mut waits = next.after.iter();
+            waits.any(|wait| Some(wait.step) == place && wait.need == Need::Exists)
+        });
+        let typical = place.filter(|_| !is_left_early).map(|place| steps[place].typical);
+        (name, *took, typical)
+    })
+}
+
 /// The chain of steps that decided how long it took.
 fn path(page: &mut Page<'_>, summary: &Summary<'_>) {
-    let track = summary.track;
-    let path =
-        track.critical_path.iter().map(|(step, took)| (&step.address, *took, track.typical(step)));
+    let path = chain(summary).map(|(step, took, typical)| (&step.address, took, typical));
     let text = super::plan::longest(path);
     if !text.is_empty() {
         page.hang(Line::new().then(Paint::Faint, "longest: "), Paint::Faint, &text);

@@ -1,13 +1,8 @@
-//! The state file: one JSON document, replaced whole before a call is answered, under a lock that
-//! lets several processes share one sandbox.
-//!
-//! A call locks `<file>.lock`, reads the document again if another process has replaced it, acts,
-//! replaces it (a temporary file, synced, then renamed over it) and unlocks. Whatever kills the
-//! process, the file is the world before a call or after it, never something between.
+//! A world in a state file: one JSON document. Every call that changes something locks it, reads it
+//! again if another process has replaced it, acts, and replaces it before the call is answered.
 
+use super::file::{Locked, Stamp, StateFile};
 use super::store::Store;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -66,7 +61,7 @@ impl OpenError {
 ///
 /// If the file can't be read, is not a sandbox's, or is damaged.
 pub fn last_time(path: &Path) -> Result<Option<SystemTime>, OpenError> {
-    match read(path)? {
+    match StateFile::at(path).read()? {
         Some(text) => parse(path, &text).map(|store| Some(store.last_time.time())),
         None => Ok(None),
     }
@@ -75,40 +70,18 @@ pub fn last_time(path: &Path) -> Result<Option<SystemTime>, OpenError> {
 /// A world's state file.
 #[derive(Debug)]
 pub(super) struct Disk {
-    path: PathBuf,
-    /// What the document was when this process last read or wrote it.
+    file: StateFile,
+    /// What the document was when this process last read or wrote it. It begins with `format`,
+    /// `writes`, `seed`, `made` and `last_time`.
     seen: Option<Stamp>,
-}
-
-/// Holds the lock until it is dropped.
-#[derive(Debug)]
-pub(super) struct Locked {
-    _file: File,
-}
-
-/// Tells any two states of the document apart: its beginning holds the numbers that change with
-/// every write (`format`, `writes`, `seed`, `made` and `last_time`, at most 120 bytes), its length
-/// shows what was cut off.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    head: Vec<u8>,
-    length: u64,
-}
-
-const HEAD: usize = 160;
-
-impl Stamp {
-    fn of(text: &[u8]) -> Self {
-        Stamp { head: text.iter().take(HEAD).copied().collect(), length: text.len() as u64 }
-    }
 }
 
 impl Disk {
     /// Opens or makes the file.
     pub(super) fn open(path: &Path, seed: u64) -> Result<(Self, Store), OpenError> {
-        let mut disk = Disk { path: path.to_owned(), seen: None };
-        let locked = disk.take_lock()?;
-        let store = match read(path)? {
+        let mut disk = Disk { file: StateFile::at(path), seen: None };
+        let locked = disk.file.lock()?;
+        let store = match disk.file.read()? {
             Some(text) => {
                 let store = parse(path, &text)?;
                 disk.seen = Some(Stamp::of(&text));
@@ -125,12 +98,12 @@ impl Disk {
 
     /// Takes the lock and brings `store` up to date with what other processes wrote.
     pub(super) fn lock(&mut self, store: &mut Arc<Store>) -> Result<Locked, OpenError> {
-        let locked = self.take_lock()?;
-        if self.seen != self.current()? {
+        let locked = self.file.lock()?;
+        if self.seen != self.file.stamp()? {
             // A file that was removed under us is an empty world again only to whoever opens it
             // anew; here it is written again as it was.
-            if let Some(text) = read(&self.path)? {
-                *store = Arc::new(parse(&self.path, &text)?);
+            if let Some(text) = self.file.read()? {
+                *store = Arc::new(parse(self.file.path(), &text)?);
                 self.seen = Some(Stamp::of(&text));
             }
         }
@@ -138,67 +111,12 @@ impl Disk {
     }
 
     /// Replaces the document.
-    pub(super) fn write(&mut self, store: &mut Store, _held: &Locked) -> Result<(), OpenError> {
+    pub(super) fn write(&mut self, store: &mut Store, held: &Locked) -> Result<(), OpenError> {
         store.writes += 1;
         let text = serde_json::to_vec(store)
-            .map_err(|source| OpenError::Damaged { path: self.path.clone(), source })?;
-        self.replace(&text).map_err(|source| self.io("writing", source))?;
-        self.seen = Some(Stamp::of(&text));
+            .map_err(|source| OpenError::Damaged { path: self.file.path().to_owned(), source })?;
+        self.seen = Some(self.file.replace(&text, held)?);
         Ok(())
-    }
-
-    fn replace(&self, text: &[u8]) -> std::io::Result<()> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        // A named temporary file is made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
-    }
-
-    fn take_lock(&self) -> Result<Locked, OpenError> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".lock");
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&name).map_err(|source| self.io("opening the lock of", source))?;
-        file.lock().map_err(|source| self.io("locking", source))?;
-        Ok(Locked { _file: file })
-    }
-
-    fn current(&self) -> Result<Option<Stamp>, OpenError> {
-        let read = || -> std::io::Result<Stamp> {
-            let file = File::open(&self.path)?;
-            let length = file.metadata()?.len();
-            let mut head = Vec::with_capacity(HEAD);
-            file.take(HEAD as u64).read_to_end(&mut head)?;
-            Ok(Stamp { head, length })
-        };
-        match read() {
-            Ok(stamp) => Ok(Some(stamp)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(self.io("reading", source)),
-        }
-    }
-
-    fn io(&self, doing: &'static str, source: std::io::Error) -> OpenError {
-        OpenError::Io { doing, path: self.path.clone(), source }
-    }
-}
-
-fn read(path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
-    match std::fs::read(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(OpenError::Io { doing: "reading", path: path.to_owned(), source }),
     }
 }
 
@@ -222,7 +140,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<Store, OpenError> {
 ///
 /// If the file can't be written.
 pub fn reset(path: &Path, seed: u64) -> Result<(), OpenError> {
-    let mut disk = Disk { path: path.to_owned(), seen: None };
-    let locked = disk.take_lock()?;
+    let mut disk = Disk { file: StateFile::at(path), seen: None };
+    let locked = disk.file.lock()?;
     disk.write(&mut Store::new(seed), &locked)
 }

@@ -14,6 +14,7 @@ mod ec2;
 mod eks;
 mod failure;
 mod fault;
+mod file;
 mod iam;
 mod kms;
 mod knobs;

@@ -3,10 +3,14 @@
 
 use super::world::Sandbox;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+/// What is wrong with an exchange: the connection broke, or a body did.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// Answers AWS requests on `listener` until `shutdown` completes. Requests in flight then are
 /// dropped.
@@ -19,6 +23,30 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
+    let answer = move |request| {
+        let sandbox = sandbox.clone();
+        async move { answer(&sandbox, request).await }
+    };
+    answer_on(listener, shutdown, answer).await
+}
+
+/// Takes connections on `listener` and lets `answer` answer the requests on them, until `shutdown`
+/// completes. Requests in flight then are dropped.
+///
+/// # Errors
+///
+/// If the listener breaks.
+pub(super) async fn answer_on<A, F, B, E>(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    answer: A,
+) -> std::io::Result<()>
+where
+    A: Fn(http::Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<http::Response<B>, E>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Broken>> + Send + 'static,
+    E: Into<Broken>,
+{
     let mut connections = JoinSet::new();
     tokio::pin!(shutdown);
     loop {
@@ -31,12 +59,8 @@ pub async fn serve(
             },
             Some(_) = connections.join_next() => continue,
         };
-        let sandbox = sandbox.clone();
+        let service = hyper::service::service_fn(answer.clone());
         connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let sandbox = sandbox.clone();
-                async move { answer(&sandbox, request).await }
-            });
             // An error here is a client that went away, or a connection that a fault broke.
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -49,7 +73,7 @@ pub async fn serve(
 /// An error makes hyper close the connection without an answer, as a lost one is.
 async fn answer(
     sandbox: &Sandbox,
-    request: http::Request<hyper::body::Incoming>,
+    request: http::Request<Incoming>,
 ) -> std::io::Result<http::Response<Full<bytes::Bytes>>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();

@@ -122,3 +122,32 @@ async fn the_example_may_die_on_its_way_up_and_down() {
     Act { every, ..Act::new(&account, example.clone(), Options::default()) }.survives().await;
     Act { every, ..Act::new(&made(EXAMPLE).await, example, destroy()) }.survives().await;
 }
+
+/// Whatever a run that died has left is found by the deployment's name alone.
+#[tokio::test(start_paused = true)]
+async fn what_died_half_way_up_is_destroyed_without_a_spec() {
+    let (empty, small) = (Deployment::new(5), spec(SMALL, &[]));
+    let undisturbed = empty.fork();
+    undisturbed.done(&small, &Options::default()).await;
+    undisturbed.destroy_by_name(&small).await.unwrap();
+    let should = undisturbed.picture().await;
+    let mut cases = 0;
+    for nth in 1.. {
+        let account = empty.fork();
+        let fault = Fault::on(Matching::Mutating, Effect::Stop(Stop::After)).nth(nth);
+        account.sandbox.set_faults(Faults::script([fault]));
+        if account.run(&small, &Options::default()).await == End::Complete {
+            break;
+        }
+        let calls = account.sandbox.calls();
+        let died = calls.iter().filter(|call| call.mutating).nth(nth as usize - 1).unwrap();
+        let died = format!("call {nth} ({}:{})", died.service, died.operation);
+        account.sandbox.set_faults(Faults::none());
+        account.pass(LEASE).await;
+        account.destroy_by_name(&small).await.unwrap_or_else(|why| panic!("{died}: {why}"));
+        let left = difference(&account.picture().await, &should);
+        assert!(left.is_empty(), "{died}:\n{left}");
+        cases += 1;
+    }
+    assert!(cases > 20, "{cases}");
+}

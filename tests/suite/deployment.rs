@@ -8,7 +8,7 @@ use coderctl::cli::drive::{Caller, Carried, carry_out};
 use coderctl::cli::session::{Session, Target};
 use coderctl::clock::Clock;
 use coderctl::event::{Event, What};
-use coderctl::kind::Connectors;
+use coderctl::kind::{Connectors, Tags};
 use coderctl::plan::{Options, Plan};
 use coderctl::sandbox::{Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
@@ -74,11 +74,15 @@ impl Deployment {
     }
 
     async fn open(&self, spec: &Loaded) -> Result<Session, String> {
+        self.session(Some(spec.clone()), Target::of(spec)).await
+    }
+
+    async fn session(&self, spec: Option<Loaded>, target: Target) -> Result<Session, String> {
         let clock = self.sandbox.clock();
         let clients = Clients::from_config(config(&self.sandbox), true, clock, self.seed);
         let connectors = Connectors::default().with(clients.clone());
         let connected = Connected { clock, clients, connectors };
-        Session::open(connected, Some(spec.clone()), Target::of(spec), None)
+        Session::open(connected, spec, target, None)
             .await
             .map_err(|failure| format!("opening: {}", failure.message))
     }
@@ -90,7 +94,16 @@ impl Deployment {
 
     /// Plans and carries out, as one process does.
     async fn carry(&self, spec: &Loaded, options: &Options) -> Result<(), String> {
-        let mut session = self.open(spec).await?;
+        self.carry_in(self.open(spec).await?, options).await
+    }
+
+    /// Destroys everything, knowing no more than the deployment's name and where its record is.
+    pub(crate) async fn destroy_by_name(&self, spec: &Loaded) -> Result<(), String> {
+        let target = Target { account: None, tags: Tags::new(), ..Target::of(spec) };
+        self.carry_in(self.session(None, target).await?, &destroy()).await
+    }
+
+    async fn carry_in(&self, mut session: Session, options: &Options) -> Result<(), String> {
         let plan = session.plan(options).await.plan;
         if let Some(refusal) = plan.refusals.first() {
             return Err(format!("refused: {}", refusal.why));

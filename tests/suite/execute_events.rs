@@ -102,6 +102,11 @@ async fn a_run_tells_its_whole_story() {
     assert!((32..36).contains(&elapsed), "{elapsed}");
     let path: Vec<String> = critical_path.iter().map(|(step, _)| short(&step.address)).collect();
     assert_eq!(path, ["net/crate", "net/part", "net/link"]);
+    // What each adds to the whole: two of them were needed for their ids alone.
+    let whole: u32 = critical_path.iter().map(|(_, seconds)| seconds).sum();
+    assert!(whole <= elapsed && whole + 3 > elapsed, "{critical_path:?}");
+    let planned: Vec<u32> = run.plan.critical_path.iter().map(|(_, seconds)| *seconds).collect();
+    assert_eq!(planned, [1, 1, 30]);
 }
 
 #[tokio::test(start_paused = true)]

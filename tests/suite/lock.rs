@@ -60,6 +60,7 @@ fn intent(name: &str, cx: &Cx) -> Intent {
         token: format!("token-of-{name}"),
         at: cx.clock.unix(),
         id: None,
+        name: None,
     }
 }
 

@@ -227,3 +227,26 @@ fn the_table_is_sound() {
     // The lock's renewal stands in no queue.
     assert_eq!(of("s3:PutObject"), None);
 }
+
+#[tokio::test]
+async fn a_server_on_this_machine_is_not_aws() {
+    let clock = coderctl::clock::Clock::real();
+    let region = coderctl::name::Region::new("us-east-1");
+    for (endpoint, limited) in [
+        ("http://127.0.0.1:5599", false),
+        ("http://localhost:5599", false),
+        ("http://[::1]:5599", false),
+        ("https://vpce-0abc.ec2.us-east-1.vpce.amazonaws.com", true),
+        ("https://localhost.example.com", true),
+        ("https://10.0.0.1", true),
+    ] {
+        let connection = coderctl::aws::clients::Connection {
+            profile: None,
+            endpoint_url: Some(endpoint.to_owned()),
+            use_fips: false,
+            assume_role: None,
+        };
+        let clients = coderctl::aws::Clients::connect(&connection, &region, clock).await;
+        assert_eq!(clients.is_limited(), limited, "{endpoint}");
+    }
+}

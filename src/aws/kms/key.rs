@@ -141,6 +141,10 @@ impl Kind for Key {
         self.alias.clone()
     }
 
+    fn sought_by_name(&self) -> Option<String> {
+        Some(self.alias.clone())
+    }
+
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
         vec![("id", live.id.to_string()), ("arn", live.arn.clone())]
     }
@@ -172,7 +176,9 @@ impl Kind for Key {
         let found = |wanted: &Wanted<'_, Self>| {
             listed.ours.iter().any(|found| found.owner.address == *wanted.address)
         };
-        if wanted.iter().all(found) {
+        // A run that died between a key and its alias has left a key that only its tags tell of.
+        let aliased = cx.remembered(Self::NAME).all(|alias| aliases.contains_key(alias));
+        if aliased && wanted.iter().all(found) {
             return Ok(listed);
         }
         for (key, _) in lookup::ours_by_tag(cx).await? {

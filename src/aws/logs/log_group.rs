@@ -139,6 +139,11 @@ impl Kind for LogGroup {
         format!("{}  {kept}", self.name)
     }
 
+    fn sought_by_name(&self) -> Option<String> {
+        // Groups below the prefix are all listed.
+        (!self.name.starts_with(PREFIX)).then(|| self.name.clone())
+    }
+
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
         vec![("name", live.name.to_string()), ("arn", live.arn.clone())]
     }

@@ -29,7 +29,7 @@ use crate::plan::Applied;
 use journal::Intents;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{Condition, Put, Store, Stored};
 
 const RECORD: &str = "record.json";
@@ -94,6 +94,20 @@ pub struct Loaded {
     pub intents: Vec<Intent>,
     /// Who holds the lock, if anyone does.
     pub lock: Option<Locked>,
+}
+
+impl Loaded {
+    /// The names that resources had when they were last applied, and those of what a run that died
+    /// may have made, by kind.
+    pub fn names(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut names = self.applied.names();
+        for intent in &self.intents {
+            if let Some(name) = &intent.name {
+                names.entry(intent.kind.clone()).or_default().insert(name.clone());
+            }
+        }
+        names
+    }
 }
 
 impl Record {

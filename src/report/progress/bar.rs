@@ -32,6 +32,9 @@ pub struct Bar<W> {
     now: Option<SystemTime>,
 }
 
+/// What stands beside a name: marks, a word or two of AWS's, and the time.
+const BESIDE: usize = 44;
+
 impl<W: Write> Bar<W> {
     /// Paints on `out`, whose window has the `size` that is asked for at each painting.
     pub fn new(out: W, style: Style, size: Size) -> Self {
@@ -83,7 +86,7 @@ impl<W: Write> Bar<W> {
         let mut flying: Vec<&InFlight> = track.in_flight.iter().collect();
         flying.sort_by_key(|flying| std::cmp::Reverse(flying.typical));
         let names = flying.iter().take(shown).map(|f| width(track.short(&f.step))).max();
-        let column = names.unwrap_or(0).clamp(20, (columns / 3).max(20)) + 4;
+        let column = names.unwrap_or(0).clamp(20, columns.saturating_sub(BESIDE).max(20)) + 4;
         for flying in flying.iter().take(shown) {
             lines.push(self.row(now, track, flying, column, columns));
         }
@@ -169,7 +172,9 @@ impl<W: Write> Bar<W> {
     fn finished(&self, track: &Track, step: &StepName, elapsed: u32, already: bool) -> Vec<Line> {
         let took = if already { "already".to_owned() } else { clock(u64::from(elapsed)) };
         let name = track.short(step);
-        let text = format!("{name:<20} {:<8} {took}", past(step.verb));
+        let (columns, _) = self.window();
+        let column = track.longest_name().clamp(20, columns.saturating_sub(BESIDE).max(20));
+        let text = format!("{name:<column$} {:<8} {took:>5}", past(step.verb));
         self.mark(Paint::Good, "✓", &text)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::event::{Event, StepName, What};
 use crate::plan::Plan;
+use crate::report::text::width;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -53,8 +54,6 @@ pub struct Track {
     waiting: BTreeMap<StepName, u32>,
     /// The same for those under way.
     poles: BTreeMap<StepName, u32>,
-    /// Typical seconds of each step.
-    typical: BTreeMap<StepName, u32>,
 }
 
 impl Track {
@@ -72,9 +71,13 @@ impl Track {
             one_region: scopes.all(|scope| Some(scope) == first),
             waiting: poles.clone(),
             poles,
-            typical: plan.steps.iter().map(|step| (step.name.clone(), step.typical)).collect(),
             ..Track::default()
         }
+    }
+
+    /// The width of the longest name of a step.
+    pub fn longest_name(&self) -> usize {
+        self.poles.keys().map(|step| width(self.short(step))).max().unwrap_or(0)
     }
 
     /// Takes note of an event.
@@ -145,11 +148,6 @@ impl Track {
         });
         let waiting = self.waiting.values().map(|pole| u64::from(*pole));
         flying.chain(waiting).max().unwrap_or(0)
-    }
-
-    /// Typical seconds of a step.
-    pub fn typical(&self, step: &StepName) -> Option<u32> {
-        self.typical.get(step).copied()
     }
 
     /// An address as short as it can be without being mistaken.

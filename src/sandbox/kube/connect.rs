@@ -2,15 +2,14 @@
 
 use super::cluster::{KubeBody, KubeSandbox};
 use crate::sandbox::Lost;
+use crate::sandbox::serve::answer_on;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 /// What is wrong with an exchange: the connection broke, or the request's body did.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
@@ -58,31 +57,11 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let mut connections = JoinSet::new();
-    tokio::pin!(shutdown);
-    loop {
-        let stream = tokio::select! {
-            () = &mut shutdown => return Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) if is_of_one_connection(&error) => continue,
-                Err(error) => return Err(error),
-            },
-            Some(_) = connections.join_next() => continue,
-        };
+    let answer = move |request| {
         let sandbox = sandbox.clone();
-        connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let sandbox = sandbox.clone();
-                async move { answer(&sandbox, request).await }
-            });
-            // An error here is a client that went away, or a connection that a fault broke.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
+        async move { answer(&sandbox, request).await }
+    };
+    answer_on(listener, shutdown, answer).await
 }
 
 /// An error makes hyper close the connection without an answer, as a lost one is.
@@ -94,12 +73,4 @@ async fn answer(
     // A body that breaks off is the client's end of a lost connection.
     let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
     sandbox.handle(Request::from_parts(parts, body)).await
-}
-
-fn is_of_one_connection(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted
-    )
 }

@@ -149,7 +149,8 @@ pub struct Key {
     #[schemars(range(min = 7, max = 30))]
     pub deletion_window_days: u8,
 
-    /// Who may use and manage it. Without one, whoever the account's IAM policies say.
+    /// Who may use and manage it. Without one, whoever the account's IAM policies say, and
+    /// CloudWatch Logs for the log groups that it encrypts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyDocument>,
 }

@@ -2,7 +2,7 @@
 
 use super::deployment::small;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// A folder with an account in it.
 pub(super) struct Folder(tempfile::TempDir);
@@ -16,6 +16,14 @@ pub(super) struct Ran {
 }
 
 impl Ran {
+    pub(super) fn of(output: Output) -> Ran {
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Asserts the exit code.
     pub(super) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n{}\n{}", self.out, self.err);
@@ -72,6 +80,14 @@ impl Folder {
         run(self.0.path(), &with)
     }
 
+    /// The same, which goes on while the test does.
+    pub(super) fn start(&self, args: &[&str]) -> Child {
+        let mut with = vec!["--sandbox=account.json"];
+        with.extend(args);
+        let mut command = command(self.0.path(), &with);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// The same, with a variable in the environment.
     pub(super) fn run_with(&self, variable: (&str, &str), args: &[&str]) -> Ran {
         let mut with = vec!["--sandbox=account.json"];
@@ -98,10 +114,5 @@ fn command(folder: &Path, args: &[&str]) -> Command {
 }
 
 fn output(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ran::of(command.output().unwrap())
 }

@@ -4,6 +4,7 @@
 use super::binary::Folder;
 use super::deployment::{World, destroy, small, spec};
 use coderctl::plan::Options;
+use coderctl::sandbox::kube::KubeService;
 use coderctl::sandbox::{Effect, Fault, Faults};
 use std::fmt::Write;
 
@@ -95,8 +96,14 @@ async fn secrets_reach_the_cluster_and_nothing_else() {
     world.assert_converged(&wanted).await;
 
     // It is where it belongs, or all of this proves nothing.
-    let secrets: Vec<_> = world.cluster.calls();
-    assert!(!secrets.is_empty());
+    let service = KubeService::new(world.cluster.clone());
+    let client = kube::Client::new(service, "default");
+    let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> =
+        kube::Api::default_namespaced(client);
+    let data = secrets.get("db").await.unwrap().data.unwrap();
+    for (key, value) in [("env", FROM_ENV), ("file", FROM_FILE), ("manager", FROM_MANAGER)] {
+        assert_eq!(data[key].0, value.as_bytes(), "{key}");
+    }
 
     let events = world.events.lock().unwrap().clone();
     for event in &events {

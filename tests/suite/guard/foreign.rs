@@ -3,9 +3,12 @@
 
 use super::binary::Folder;
 use super::deployment::{REGION, World, destroy, small, spec};
-use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{
+    DomainType, Filter, FlowLogsResourceType, NatGatewayState, ResourceType, Tag, TagSpecification,
+    TrafficType,
+};
 use coderctl::clock::Clock;
-use coderctl::plan::{Action, Options, Plan};
+use coderctl::plan::{Action, Item, Options, Plan};
 use coderctl::sandbox::Sandbox;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -169,6 +172,72 @@ async fn a_name_that_is_taken_is_refused_with_the_way_to_adopt() {
     }
     assert_eq!(plan.refusals.len(), 3, "{:?}", plan.refusals);
     assert_eq!(world.sandbox.dump(), before);
+}
+
+/// What somebody else puts into our network, without a tag.
+async fn guests(world: &World, vpc: &str) -> Vec<String> {
+    let ec2 = world.ec2();
+    let subnets = ec2.describe_subnets().filters(in_vpc(vpc)).send().await.unwrap();
+    let subnet = subnets.subnets()[0].subnet_id().unwrap();
+    let address = ec2.allocate_address().domain(DomainType::Vpc).send().await.unwrap();
+    let address = address.allocation_id().unwrap().to_owned();
+    let nat = ec2.create_nat_gateway().subnet_id(subnet).allocation_id(&address);
+    let nat = nat.send().await.unwrap().nat_gateway.unwrap().nat_gateway_id.unwrap();
+    let endpoint = ec2.create_vpc_endpoint().vpc_id(vpc);
+    let endpoint = endpoint.service_name("com.amazonaws.us-east-1.dynamodb").send().await.unwrap();
+    let endpoint = endpoint.vpc_endpoint.unwrap().vpc_endpoint_id.unwrap();
+    let table = ec2.create_route_table().vpc_id(vpc).send().await.unwrap();
+    let table = table.route_table.unwrap().route_table_id.unwrap();
+    let group = ec2.create_security_group().vpc_id(vpc).group_name("theirs").description("theirs");
+    let group = group.send().await.unwrap().group_id.unwrap();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&world.config());
+    logs.create_log_group().log_group_name("theirs").send().await.unwrap();
+    let flow_log = ec2
+        .create_flow_logs()
+        .resource_type(FlowLogsResourceType::Vpc)
+        .resource_ids(vpc)
+        .traffic_type(TrafficType::All)
+        .log_group_name("theirs")
+        .deliver_logs_permission_arn(
+            "arn:aws:iam::123456789012:role/coderctl/coder-prod/coder-prod-flow-logs",
+        )
+        .send()
+        .await
+        .unwrap();
+    let flow_log = flow_log.flow_log_ids()[0].clone();
+    vec![address, nat, endpoint, table, group, flow_log]
+}
+
+fn in_vpc(vpc: &str) -> Filter {
+    Filter::builder().name("vpc-id").values(vpc).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn guests_without_a_tag_survive_in_our_own_network() {
+    let world = World::new();
+    let wanted = spec(small(), &[]);
+    world.apply(&wanted).await;
+    let vpc = our_vpc(&world.ec2()).await;
+    let guests = guests(&world, &vpc).await;
+    world.sandbox.clock().sleep(Duration::from_secs(700)).await;
+    world.assert_converged(&wanted).await;
+    let plan = world.plan(&wanted, &destroy()).await;
+    for guest in &guests {
+        let is_named = |item: &Item| item.id.as_ref().is_some_and(|id| id.as_str() == guest);
+        assert!(!plan.items.iter().any(is_named), "{guest} is in the plan");
+    }
+    // The network can not go while they are in it, and what stands in the way is named.
+    let carried = world.run(&wanted, &destroy()).await.unwrap();
+    let said = format!("{:?}", carried.outcome.failed);
+    assert!(said.contains("DependencyViolation"), "{said}");
+    assert!(guests.iter().any(|guest| said.contains(guest.as_str())), "{said}");
+    let dump = world.sandbox.dump().to_string();
+    for guest in &guests {
+        assert!(dump.contains(guest.as_str()), "{guest} is gone");
+    }
+    let nats = world.ec2().describe_nat_gateways().send().await.unwrap();
+    let theirs = nats.nat_gateways().iter().find(|nat| nat.nat_gateway_id() == Some(&guests[1]));
+    assert_eq!(theirs.unwrap().state(), Some(&NatGatewayState::Available));
 }
 
 fn violent(plan: &Plan) -> Vec<&str> {

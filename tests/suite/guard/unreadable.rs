@@ -5,7 +5,7 @@ use coderctl::cli::exit::Exit;
 use coderctl::graph::Graph;
 use coderctl::plan::{Action, Options, Plan};
 use coderctl::registry::KINDS;
-use coderctl::sandbox::Faults;
+use coderctl::sandbox::{Effect, Fault, Faults, Matching};
 use coderctl::spec::Loaded;
 use std::collections::BTreeSet;
 
@@ -122,5 +122,35 @@ async fn each_read_refused_in_turn_holds_back_all_that_hangs_on_it() {
     let aws = KINDS.iter().map(|kind| kind.name()).filter(|name| name.starts_with("aws."));
     let all: BTreeSet<String> = aws.map(str::to_owned).collect();
     assert_eq!(held_back, all, "every kind was unreadable once");
+    assert_eq!(world.plan(&wanted, &Options::default()).await, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_answer_is_not_taken_for_an_empty_one() {
+    let world = World::new();
+    world.apply(&spec(small(), &[])).await;
+    let more = "kubernetes.objects.more.config_map={namespace: default, name: more, data: {a: b}}";
+    let wanted = spec(small(), &["kubernetes.objects.settings=null", more]);
+    let whole = world.plan(&wanted, &Options::default()).await;
+    assert_eq!((whole.tally().create, whole.tally().delete), (1, 1));
+    let error = |status, code: &str| Effect::Error {
+        status,
+        code: code.to_owned(),
+        message: "no".to_owned(),
+    };
+    let refusals =
+        [error(401, "Unauthorized"), error(403, "Forbidden"), error(500, "InternalError")];
+    for effect in refusals {
+        let shown = format!("{effect:?}");
+        let fault = Fault::on(Matching::Any, effect).times(u32::MAX);
+        world.cluster.set_faults(Faults::script([fault]));
+        for options in [Options::default(), destroy()] {
+            let plan = world.plan(&wanted, &options).await;
+            let unread: Vec<&str> = plan.unread.iter().map(|unread| unread.kind.as_str()).collect();
+            assert_eq!(unread, ["kube.object"], "{shown}");
+            assert!(!plan.steps.iter().any(|step| step.name.kind == "kube.object"), "{shown}");
+        }
+    }
+    world.cluster.set_faults(Faults::none());
     assert_eq!(world.plan(&wanted, &Options::default()).await, whole);
 }
