@@ -34,13 +34,18 @@ fn others(folder: &Folder) -> SdkConfig {
 fn under_way(folder: &Folder) -> Child {
     std::fs::copy(path("examples/network.yaml"), folder.path("coderctl.yaml")).unwrap();
     let child = folder.start(&["apply", "--yes", "--progress", "lines"]);
+    until_locked(folder);
+    child
+}
+
+fn until_locked(folder: &Folder) {
     let began = Instant::now();
     loop {
         assert!(began.elapsed() < Duration::from_secs(60), "the lock is never taken");
         let lock = folder.run(&["lock", "--output", "json"]);
         let lock: Value = serde_json::from_str(&lock.out).unwrap_or_default();
         if lock["holder"]["run"].is_string() {
-            return child;
+            return;
         }
     }
 }
