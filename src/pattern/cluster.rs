@@ -7,7 +7,7 @@ use super::network::Made as Network;
 use super::{Draft, dns_suffix};
 use crate::aws::ec2::launch_template::{Data, LaunchTemplate, RootVolume};
 use crate::aws::ec2::subnet::Subnet;
-use crate::aws::eks::access_entry::AccessEntry;
+use crate::aws::eks::access_entry::{AccessEntry, EntryType, Scope};
 use crate::aws::eks::addon::Addon;
 use crate::aws::eks::cluster::{
     AuthenticationMode, Cluster, Endpoint, LogType as WantedLog, SupportType,
@@ -84,11 +84,7 @@ pub(super) fn add<'a>(
     made
 }
 
-fn control_plane(
-    draft: &mut Draft<'_>,
-    wanted: &Wanted,
-    network: &Network<'_>,
-) -> Handle<Cluster> {
+fn control_plane(draft: &mut Draft<'_>, wanted: &Wanted, network: &Network<'_>) -> Handle<Cluster> {
     let region = draft.region.clone();
     let name = draft.physical(&draft.here("cluster/cluster"), draft.deployment.to_string());
     let role = role(draft, "cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]);
@@ -312,7 +308,18 @@ fn access(
         draft.partition,
         AccessPolicy::as_str(wanted.policy)
     );
-    let entry = access_entry(cluster, wanted, policy);
+    let scope = if wanted.namespaces.is_empty() {
+        Scope::Cluster
+    } else {
+        Scope::Namespaces(wanted.namespaces.iter().cloned().collect())
+    };
+    let entry = AccessEntry {
+        cluster: cluster.name().ready(),
+        principal: wanted.principal_arn.clone().into(),
+        entry_type: EntryType::Standard,
+        groups: BTreeSet::new(),
+        policies: [(policy, scope)].into(),
+    };
     let address = draft.here(&format!("cluster/access/{name}"));
     draft.graph.add(&region, address, format!("cluster.access.{name}"), entry)
 }

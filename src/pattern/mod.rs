@@ -1,6 +1,7 @@
 //! From a spec and facts to the graph of what is wanted. Pure: what has to be looked up first is
 //! in [`Facts`], and nothing here knows the name of a pattern: patterns are data.
 
+mod cluster;
 mod coder;
 mod endpoints;
 mod identity;

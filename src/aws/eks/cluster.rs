@@ -329,7 +329,9 @@ impl Kind for Cluster {
             .map(|cidr| KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(cidr).build());
         let access = CreateAccessConfigRequest::builder()
             .authentication_mode(self.authentication.as_str().into())
-            .bootstrap_cluster_creator_admin_permissions(false)
+            // Whoever makes the cluster must get at it to go on, whoever that is; others have
+            // access entries of their own.
+            .bootstrap_cluster_creator_admin_permissions(true)
             .build();
         let support = UpgradePolicyRequest::builder().support_type(self.support.as_str().into());
         let made = call(cx, "eks:CreateCluster", Repeat::Safe, FRESH, || {
