@@ -1,6 +1,7 @@
 //! Every kind, in the order in which they must exist: what comes later may live in what comes
 //! before. The order breaks ties only; what is really attached decides.
 
+use crate::aws::acm::certificate::Certificate;
 use crate::aws::ec2::elastic_ip::ElasticIp;
 use crate::aws::ec2::flow_log::FlowLog;
 use crate::aws::ec2::internet_gateway::InternetGateway;
@@ -11,9 +12,18 @@ use crate::aws::ec2::security_group_rule::SecurityGroupRule;
 use crate::aws::ec2::subnet::Subnet;
 use crate::aws::ec2::vpc::Vpc;
 use crate::aws::ec2::vpc_endpoint::VpcEndpoint;
+use crate::aws::elbv2::listener::Listener;
+use crate::aws::elbv2::load_balancer::LoadBalancer;
+use crate::aws::elbv2::target_group::TargetGroup;
 use crate::aws::iam::role::Role;
 use crate::aws::kms::key::Key;
 use crate::aws::logs::log_group::LogGroup;
+use crate::aws::rds::cluster::Cluster as DatabaseCluster;
+use crate::aws::rds::cluster_parameter_group::ClusterParameterGroup;
+use crate::aws::rds::instance::Instance as DatabaseInstance;
+use crate::aws::rds::subnet_group::SubnetGroup;
+use crate::aws::route53::record::Record;
+use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::graph::{AnyKind, Of};
 use crate::kube::object::Object;
 
@@ -22,6 +32,7 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<Key>::KIND,
     &Of::<Role>::KIND,
     &Of::<LogGroup>::KIND,
+    &Of::<ManagedSecret>::KIND,
     &Of::<Vpc>::KIND,
     &Of::<InternetGateway>::KIND,
     &Of::<Subnet>::KIND,
@@ -32,6 +43,15 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<SecurityGroupRule>::KIND,
     &Of::<VpcEndpoint>::KIND,
     &Of::<FlowLog>::KIND,
+    &Of::<Certificate>::KIND,
+    &Of::<TargetGroup>::KIND,
+    &Of::<LoadBalancer>::KIND,
+    &Of::<Listener>::KIND,
+    &Of::<SubnetGroup>::KIND,
+    &Of::<ClusterParameterGroup>::KIND,
+    &Of::<DatabaseCluster>::KIND,
+    &Of::<DatabaseInstance>::KIND,
+    &Of::<Record>::KIND,
     &Of::<Object>::KIND,
 ];
 
