@@ -1,6 +1,7 @@
 //! Every kind, in the order in which they must exist: what comes later may live in what comes
 //! before. The order breaks ties only; what is really attached decides.
 
+use crate::aws::acm::certificate::Certificate;
 use crate::aws::autoscaling::attachment::Attachment;
 use crate::aws::ec2::elastic_ip::ElasticIp;
 use crate::aws::ec2::flow_log::FlowLog;
@@ -18,10 +19,19 @@ use crate::aws::eks::addon::Addon;
 use crate::aws::eks::cluster::Cluster;
 use crate::aws::eks::node_group::NodeGroup;
 use crate::aws::eks::pod_identity_association::PodIdentityAssociation;
+use crate::aws::elbv2::listener::Listener;
+use crate::aws::elbv2::load_balancer::LoadBalancer;
+use crate::aws::elbv2::target_group::TargetGroup;
 use crate::aws::iam::role::Role;
 use crate::aws::iam::service_linked_role::ServiceLinkedRole;
 use crate::aws::kms::key::Key;
 use crate::aws::logs::log_group::LogGroup;
+use crate::aws::rds::cluster::Cluster as DatabaseCluster;
+use crate::aws::rds::cluster_parameter_group::ClusterParameterGroup;
+use crate::aws::rds::instance::Instance as DatabaseInstance;
+use crate::aws::rds::subnet_group::SubnetGroup;
+use crate::aws::route53::record::Record;
+use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::coderd::license::License;
 use crate::coderd::owner::Owner;
 use crate::graph::{AnyKind, Of};
@@ -33,6 +43,7 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<Key>::KIND,
     &Of::<Role>::KIND,
     &Of::<LogGroup>::KIND,
+    &Of::<ManagedSecret>::KIND,
     &Of::<Vpc>::KIND,
     &Of::<InternetGateway>::KIND,
     &Of::<Subnet>::KIND,
@@ -50,6 +61,15 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<PodIdentityAssociation>::KIND,
     &Of::<NodeGroup>::KIND,
     &Of::<Attachment>::KIND,
+    &Of::<Certificate>::KIND,
+    &Of::<TargetGroup>::KIND,
+    &Of::<LoadBalancer>::KIND,
+    &Of::<Listener>::KIND,
+    &Of::<SubnetGroup>::KIND,
+    &Of::<ClusterParameterGroup>::KIND,
+    &Of::<DatabaseCluster>::KIND,
+    &Of::<DatabaseInstance>::KIND,
+    &Of::<Record>::KIND,
     &Of::<Object>::KIND,
     &Of::<Owner>::KIND,
     &Of::<License>::KIND,

@@ -364,6 +364,8 @@ fn class_of(operation: &str, code: &str) -> Class {
         | "ResourceInUseException"
         | "InvalidIPAddress.InUse"
         | "InvalidGroup.InUse"
+        | "InvalidDBSubnetGroupStateFault"
+        | "InvalidDBParameterGroupState"
         | "BucketNotEmpty" => Class::InUse,
         "NotFoundException"
         | "ResourceNotFoundException"
@@ -372,11 +374,23 @@ fn class_of(operation: &str, code: &str) -> Class {
         | "NoSuchKey"
         | "NotFound"
         | "NatGatewayNotFound"
+        | "DBClusterNotFoundFault"
+        | "DBInstanceNotFound"
+        | "DBSubnetGroupNotFoundFault"
+        | "DBParameterGroupNotFound"
+        | "LoadBalancerNotFound"
+        | "TargetGroupNotFound"
+        | "ListenerNotFound"
+        | "NoSuchHostedZone"
         | "ResourceNotFound" => Class::NotFound,
         "EntityAlreadyExists"
         | "AlreadyExistsException"
         | "ResourceAlreadyExistsException"
         | "ResourceExistsException"
+        | "DBClusterAlreadyExistsFault"
+        | "DuplicateLoadBalancerName"
+        | "DuplicateTargetGroupName"
+        | "DuplicateListener"
         | "PreconditionFailed"
         | "ConditionalRequestConflict" => Class::Exists,
         _ if code.ends_with(".NotFound") || code.ends_with(".NotFoundException") => Class::NotFound,
@@ -389,7 +403,10 @@ fn class_of(operation: &str, code: &str) -> Class {
         _ if is_quota(operation, code)
             || code.ends_with("LimitExceeded")
             || code == "ResourceLimitExceededException"
-            || code.ends_with("QuotaExceededException") =>
+            || code.ends_with("QuotaExceededException")
+            || code.ends_with("QuotaExceeded")
+            || code.ends_with("QuotaExceededFault")
+            || code.starts_with("TooMany") =>
         {
             Class::Quota
         }
@@ -420,6 +437,7 @@ pub(super) fn prefix(service: &str) -> String {
     match service {
         "CloudWatch Logs" => "logs".to_owned(),
         "Secrets Manager" => "secretsmanager".to_owned(),
+        "Elastic Load Balancing v2" => "elasticloadbalancing".to_owned(),
         other => other.to_lowercase().replace(' ', ""),
     }
 }

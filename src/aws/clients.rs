@@ -214,6 +214,38 @@ impl Clients {
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 
+    /// RDS in a region.
+    pub fn rds(&self, region: &Region) -> aws_sdk_rds::Client {
+        let config = aws_sdk_rds::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_rds::Client::from_conf(config.build())
+    }
+
+    /// Elastic Load Balancing in a region.
+    pub fn elbv2(&self, region: &Region) -> aws_sdk_elasticloadbalancingv2::Client {
+        let config = aws_sdk_elasticloadbalancingv2::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_elasticloadbalancingv2::Client::from_conf(config.build())
+    }
+
+    /// AWS Certificate Manager in a region.
+    pub fn acm(&self, region: &Region) -> aws_sdk_acm::Client {
+        let config = aws_sdk_acm::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_acm::Client::from_conf(config.build())
+    }
+
+    /// Route 53, signed for the partition that `region` is in (it has one endpoint a partition).
+    pub fn route53(&self, region: &Region) -> aws_sdk_route53::Client {
+        let config = aws_sdk_route53::config::Builder::from(&self.base)
+            .region(self.region(region))
+            .interceptor(self.guard.clone());
+        aws_sdk_route53::Client::from_conf(config.build())
+    }
+
     /// S3 in a region. Checksums only where S3 demands them: the record is small text.
     pub fn s3(&self, region: &Region) -> aws_sdk_s3::Client {
         use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};

@@ -56,3 +56,12 @@ pub(crate) fn foreign(cx: &Cx, tags: &Tags) -> Option<String> {
         Whose::Foreign(owner) => Some(owner),
     }
 }
+
+/// The name without what [`crate::kind::unique_name`] put behind it, if `name` is what it began with.
+pub(crate) fn without_generation(name: &str, live: &str) -> String {
+    let generation = live.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+    match generation.map(str::parse::<u32>) {
+        Some(Ok(2..)) => name.to_owned(),
+        _ => live.to_owned(),
+    }
+}

@@ -26,15 +26,11 @@ const PORT: u16 = 5432;
 /// The member of the secret that is the password.
 const PASSWORD: &str = "password";
 
-/// The parameters that belong to this major version. One of another major version needs another
-/// group, which is made with it.
+/// The family of parameters of a major version.
 fn family(wanted: &Database) -> String {
-    let major = wanted.engine_version.as_deref().and_then(|version| version.split('.').next());
-    format!("aurora-postgresql{}", major.unwrap_or(DEFAULT_MAJOR))
+    let major = wanted.engine_version.split('.').next().unwrap_or_default();
+    format!("aurora-postgresql{major}")
 }
-
-/// The major version where the spec leaves it open: the newest that Coder is tested with.
-const DEFAULT_MAJOR: &str = "16";
 
 /// What of the database others refer to.
 pub(super) struct Made {
@@ -109,7 +105,7 @@ pub(super) fn add(
     });
     let cluster = Cluster {
         name: name.clone(),
-        version: wanted.engine_version.clone(),
+        version: Some(wanted.engine_version.clone()),
         capacity: Capacity { min: wanted.min_capacity, max: wanted.max_capacity },
         database: wanted.name.clone(),
         master: Master {

@@ -3,8 +3,10 @@
 
 mod cluster;
 mod coder;
+mod database;
 mod endpoints;
 mod identity;
+mod ingress;
 mod network;
 mod objects;
 mod security_groups;
@@ -21,6 +23,9 @@ use std::collections::BTreeMap;
 pub struct Facts {
     /// The availability zones in use, in the order of the address plan.
     pub zones: Vec<String>,
+    /// The id of the hosted zone that the deployment's names stand in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosted_zone: Option<String>,
 }
 
 /// Addresses that resources had in earlier versions of this program, to what they are now. Live
@@ -95,10 +100,30 @@ pub fn graph(spec: &Spec, facts: &Facts) -> Result<Graph, Vec<Unbuildable>> {
     identity::log_groups(&mut draft, &keys);
     identity::roles(&mut draft);
     if let Some(network) = &spec.network {
-        network::add(&mut draft, network)?;
+        let network = network::add(&mut draft, network)?;
+        above(&mut draft, &network)?;
     }
     objects::add(&mut draft);
     Ok(draft.graph)
+}
+
+/// What stands in the network: cluster, database, the way in, and Coder.
+fn above(draft: &mut Draft<'_>, network: &network::Made<'_>) -> Result<(), Vec<Unbuildable>> {
+    let spec = draft.spec;
+    let cluster = spec.cluster.as_ref().map(|wanted| cluster::add(draft, wanted, network));
+    let database = spec.database.as_ref().map(|wanted| {
+        database::add(draft, wanted, network, cluster.as_ref().map(|made| made.cluster))
+    });
+    let (Some(wanted), Some(cluster), Some(database), Some(ingress), Some(dns)) =
+        (&spec.coder, &cluster, &database, &spec.ingress, &spec.dns)
+    else {
+        return Ok(());
+    };
+    let way_in = (ingress, dns);
+    let made = ingress::add(draft, way_in, network, cluster, &wanted.node_group)?;
+    let owner = coder::add(draft, wanted, way_in, network, cluster, database)?;
+    ingress::open(draft, way_in, &made, owner);
+    Ok(())
 }
 
 /// The service's DNS suffix: China's services have one of their own.

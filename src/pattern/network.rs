@@ -29,7 +29,10 @@ fn letter(zone: &str) -> String {
     zone.chars().next_back().map(String::from).unwrap_or_default()
 }
 
-pub(super) fn add(draft: &mut Draft<'_>, network: &Network) -> Result<(), Vec<Unbuildable>> {
+pub(super) fn add<'a>(
+    draft: &mut Draft<'_>,
+    network: &'a Network,
+) -> Result<Made<'a>, Vec<Unbuildable>> {
     let zones = &draft.facts.zones;
     let planned = subnets(network, zones).map_err(|unplaced| {
         let unbuildable = |problem: crate::spec::subnets::Unplaced| Unbuildable {
@@ -86,7 +89,7 @@ pub(super) fn add(draft: &mut Draft<'_>, network: &Network) -> Result<(), Vec<Un
     flow_logs(draft, &made);
     let groups = security_groups::add(draft, &made);
     endpoints::add(draft, &made, &groups);
-    Ok(())
+    Ok(made)
 }
 
 fn lost(tier: &str) -> Vec<Unbuildable> {

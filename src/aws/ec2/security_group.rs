@@ -13,7 +13,7 @@ use super::vpc::Vpc;
 use super::{Ec2, Reading, blockers, filter, fresh, from_ec2, ours, retag, tag_on_create, told};
 use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_ready, until_seen};
-use crate::aws::tags::{foreign, made_before, touches};
+use crate::aws::tags::{foreign, made_before, touches, without_generation};
 use crate::graph::Handle;
 use crate::kind::{
     Change, Clash, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership,
@@ -234,15 +234,6 @@ impl Kind for SecurityGroup {
         let group = groups(cx, &[filter("group-id", [id.as_str()])]).await?;
         let reading = readings(cx, &group).await?.pop();
         Ok(reading.map(|reading| reading.owned(owner)))
-    }
-}
-
-/// The name without what [`crate::kind::unique_name`] put behind it, if `name` is what it began with.
-fn without_generation(name: &str, live: &str) -> String {
-    let generation = live.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-    match generation.map(str::parse::<u32>) {
-        Some(Ok(2..)) => name.to_owned(),
-        _ => live.to_owned(),
     }
 }
 

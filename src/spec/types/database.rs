@@ -10,15 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// The version of PostgreSQL. If it is left open, the newest of the newest major version that
-    /// Coder is tested with is chosen when the cluster is made, and afterwards what is live stays.
-    /// There is no way back from an upgrade.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The version of Aurora PostgreSQL. What AWS has brought up to a later minor version by itself
+    /// stays so. There is no way back from an upgrade.
+    #[serde(default = "engine_version")]
     #[schemars(
         regex(pattern = r"^[0-9]{2}\.[0-9]{1,2}$"),
         extend("x-expected" = "a version of Aurora PostgreSQL such as `16.13`")
     )]
-    pub engine_version: Option<String>,
+    pub engine_version: String,
 
     /// The tier whose subnets hold it, in two zones at least.
     #[serde(default = "database")]
@@ -104,6 +103,10 @@ pub struct Database {
     /// Whether PostgreSQL's log goes to CloudWatch.
     #[serde(default = "on")]
     pub log_exports: bool,
+}
+
+fn engine_version() -> String {
+    "16.13".to_owned()
 }
 
 fn database() -> String {
