@@ -7,6 +7,7 @@ use super::failure::{Failure, Result};
 use crate::aws::Clients;
 use crate::aws::facts;
 use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
+use crate::aws::route53::zone;
 use crate::graph::{AnyKind, Graph};
 use crate::kind::{Cx, Deployment, Tags};
 use crate::kube::{Cluster, ClusterExpected, ClusterTransport};
@@ -126,9 +127,10 @@ impl Session {
             .map_err(|error| Failure::doing("checking the credentials", error))?;
         let whose = if bucket.is_some() { Bucket::Given } else { Bucket::Ours };
         let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
-        let (record, zones) = futures::join!(
+        let (record, zones, hosted_zone) = futures::join!(
             Record::load(&cx, &bucket),
-            zones_of(&cx, loaded.as_ref(), facts.as_ref())
+            zones_of(&cx, loaded.as_ref(), facts.as_ref()),
+            hosted_zone_of(&cx, loaded.as_ref(), facts.as_ref())
         );
         let (record, record_unread) = match record {
             Ok(record) => (record, None),
@@ -145,7 +147,7 @@ impl Session {
             }
             _ => cx,
         };
-        let facts = Facts { zones: zones? };
+        let facts = Facts { zones: zones?, hosted_zone: hosted_zone? };
         let graph = match &loaded {
             None => Graph::default(),
             Some(loaded) => build(loaded, &facts)?,
@@ -243,6 +245,26 @@ pub fn build(loaded: &Loaded, facts: &Facts) -> Result<Graph> {
         let hint = problems.first().map(|problem| problem.hint.clone()).unwrap_or_default();
         Failure::new(Exit::Spec, lines.join("\n"), hint)
     })
+}
+
+/// The hosted zone that the deployment's names stand in: that of a plan file, the one the spec
+/// names, or the public one that is nearest above them.
+async fn hosted_zone_of(
+    cx: &Cx,
+    loaded: Option<&Loaded>,
+    facts: Option<&Facts>,
+) -> Result<Option<String>> {
+    if let Some(facts) = facts {
+        return Ok(facts.hosted_zone.clone());
+    }
+    let Some(dns) = loaded.and_then(|loaded| loaded.spec.dns.as_ref()) else { return Ok(None) };
+    if let Some(id) = &dns.zone_id {
+        return Ok(Some(id.clone()));
+    }
+    let zone = zone::find(cx, &dns.base_domain)
+        .await
+        .map_err(|error| Failure::doing("finding the hosted zone of dns.base_domain", error))?;
+    Ok(Some(zone.id))
 }
 
 /// The zones to use: those of a plan file, those the spec names, those already in use, or the

@@ -1,9 +1,9 @@
 //! Aurora: its password, its key, its place in the network, the cluster and its instances.
 
+use super::Draft;
 use super::cluster::{ids, subnets};
 use super::identity::alias;
 use super::network::Made as Network;
-use super::Draft;
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::security_group_rule::{Direction, Peer, SecurityGroupRule, Traffic};
 use crate::aws::eks::cluster::Cluster as Eks;
@@ -90,8 +90,7 @@ pub(super) fn add(
         parameters,
     };
     let address = draft.here("database/parameter-group");
-    let parameter_group =
-        draft.graph.add(&region, address, "database.parameters", parameter_group);
+    let parameter_group = draft.graph.add(&region, address, "database.parameters", parameter_group);
     let logs = wanted.log_exports.then(|| {
         let address = draft.here("database/log-group/postgresql");
         let logs = LogGroup {
@@ -196,11 +195,7 @@ fn security_group(
     let rule = SecurityGroupRule {
         group: group.id(),
         direction: Direction::Ingress,
-        traffic: Traffic {
-            protocol: "tcp".to_owned(),
-            from: i32::from(PORT),
-            to: i32::from(PORT),
-        },
+        traffic: Traffic { protocol: "tcp".to_owned(), from: i32::from(PORT), to: i32::from(PORT) },
         peer,
         description: "PostgreSQL from the nodes".to_owned(),
     };

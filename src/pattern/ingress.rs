@@ -167,7 +167,7 @@ fn certificate(draft: &mut Draft<'_>, dns: &Dns, zone: &str) -> In<Id<Certificat
     let certificate = Certificate {
         domain: dns.host(),
         alternatives: dns.wildcard_host().into_iter().collect(),
-        key: KeyKind::default(),
+        key: KeyKind::Rsa2048,
     };
     let address = draft.here("ingress/certificate");
     let certificate = draft.graph.add(&region, address, "dns", certificate);

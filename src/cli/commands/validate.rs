@@ -60,7 +60,7 @@ fn resources(spec: &Spec) -> BTreeMap<String, usize> {
         None => Vec::new(),
     };
     let mut sections = BTreeMap::new();
-    if let Ok(graph) = graph(spec, &Facts { zones }) {
+    if let Ok(graph) = graph(spec, &Facts { zones, hosted_zone: Some("Z".to_owned()) }) {
         for node in &graph.nodes {
             *sections.entry(node.address.section().to_owned()).or_default() += 1;
         }
