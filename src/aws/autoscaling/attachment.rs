@@ -185,7 +185,10 @@ impl Kind for Attachment {
         until_ready(cx, found, Patience { every: 5, at_most: 900 }).await
     }
 
-    async fn update(&self, _: &Cx, found: &Found<Self>, _: &[Change]) -> Result<()> {
+    async fn update(&self, _: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         Err(Error::local(format!("attachment {} has nothing that can change", found.id)))
     }
 
