@@ -1,0 +1,4 @@
+//! Auto Scaling groups.
+
+use super::eks::Place;
+use super::*;
