@@ -5,6 +5,8 @@
 mod access;
 mod autoscaling;
 mod eks;
+mod eks_access;
+mod eks_nodes;
 mod faults;
 mod reading;
 mod state;

@@ -71,8 +71,7 @@ impl NodeGroup {
         let regional = view.store.regional(view.scope);
         let group = regional.and_then(|all| all.autoscaling.groups.get(&self.scaling_group));
         // What the launch template says is not the node group's own.
-        let in_template =
-            group.is_some_and(|group| !group.recipe.data["InstanceType"].is_null());
+        let in_template = group.is_some_and(|group| !group.recipe.data["InstanceType"].is_null());
         let taints: Vec<Value> = self
             .taints
             .iter()

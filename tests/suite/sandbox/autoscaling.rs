@@ -1,6 +1,7 @@
 //! Auto Scaling groups of node groups, what they are made from, and instances.
 
-use super::eks::{Place, launch_data};
+use super::eks::Place;
+use super::eks_nodes::launch_data;
 use super::*;
 use aws_sdk_autoscaling::types as t;
 
