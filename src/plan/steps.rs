@@ -112,8 +112,12 @@ fn needs(
             match theirs {
                 Action::Create | Action::Replace => all.wait(later, earlier, edge.need),
                 // What is there already has told its outputs; only what is made in it, or what
-                // needs it ready, has a reason to wait for a change of it.
-                Action::Update if matches!(mine, Action::Create | Action::Replace) => {
+                // needs it ready, has a reason to wait for a change of it: nodes are upgraded
+                // after their control plane, and exchanged after their template has changed.
+                Action::Update
+                    if matches!(mine, Action::Create | Action::Replace)
+                        || (mine == Action::Update && edge.need == Need::Ready) =>
+                {
                     all.wait(later, earlier, Need::Ready);
                 }
                 Action::Wait if edge.need == Need::Ready => all.wait(later, earlier, Need::Ready),

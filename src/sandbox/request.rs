@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::law::{self, OperationLaw};
 use super::service::{Operation, Service};
+use super::store::{Millis, number};
 use super::wire::Protocol;
 use super::wire::form::Form;
 use super::wire::params::Params;
@@ -113,4 +114,17 @@ pub(super) fn guessed_protocol(parts: &http::request::Parts) -> Protocol {
     } else {
         Protocol::RestXml
     }
+}
+
+/// In the form of AWS's request ids, and the same in every run.
+pub(super) fn request_id(n: u64, time: Millis) -> String {
+    let (high, low) = (number(&format!("request/{n}/{}", time.0)), number(&format!("{n}")));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        low >> 52,
+        low & 0xffff_ffff_ffff
+    )
 }

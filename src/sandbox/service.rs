@@ -29,6 +29,17 @@ pub(crate) struct Service {
     pub(crate) route: Option<Route>,
 }
 
+impl Service {
+    /// What the service says when EC2 tells it that something is not there.
+    pub(crate) fn about_ec2(&self, failure: Failure) -> Failure {
+        match self.protocol {
+            // EKS, the only service of this protocol, has one code for all that.
+            Protocol::RestJson => Failure::new("InvalidParameterException", failure.message),
+            _ => failure,
+        }
+    }
+}
+
 /// Finds the operation and its input in an HTTP request.
 pub(crate) type Route = fn(&http::Request<Bytes>) -> Result<(&'static str, Value), Failure>;
 

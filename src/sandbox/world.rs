@@ -7,9 +7,9 @@ use super::failure::Failure;
 use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use super::knobs::Knobs;
 use super::law;
-use super::request::{guessed_protocol, read};
+use super::request::{guessed_protocol, read, request_id};
 use super::service::{Act, Answer, Cx, Operation, Service, View};
-use super::store::{Millis, Scope, Store, number};
+use super::store::{Millis, Scope, Store};
 use super::wire::auth::{self, Signed};
 use super::wire::params::Params;
 use super::wire::reply;
@@ -368,7 +368,8 @@ impl Sandbox {
             Act::Write(act) => {
                 if fresh_ids_not_found {
                     let (store, _) = world.seen_by_reads(&asked.scope, now, lag);
-                    ec2::none_is_fresh(params.tree(), &world.store, &store, &asked.scope)?;
+                    ec2::none_is_fresh(params.tree(), &world.store, &store, &asked.scope)
+                        .map_err(|failure| asked.service.about_ec2(failure))?;
                 }
                 world.write(act, (params, &asked.scope), now, lag)
             }
@@ -441,17 +442,4 @@ impl World {
 fn broken(error: &OpenError) -> Failure {
     Failure::new("InternalError", format!("The sandbox can't keep its state: {error}"))
         .with_status(500)
-}
-
-/// In the form of AWS's request ids, and the same in every run.
-fn request_id(n: u64, time: Millis) -> String {
-    let (high, low) = (number(&format!("request/{n}/{}", time.0)), number(&format!("{n}")));
-    format!(
-        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xfff,
-        low >> 52,
-        low & 0xffff_ffff_ffff
-    )
 }

@@ -8,3 +8,4 @@ mod node_group;
 mod service_linked_role;
 mod site;
 mod template;
+mod whole;

@@ -568,6 +568,29 @@ async fn what_is_on_its_way_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_waits_for_the_change_of_what_it_needs_ready() {
+    let wants = Wants { tower: true, ..wants() };
+    let bench = live(&wants).await;
+    let tower = bench.id_at("net/tower");
+    bench.world.edit(&tower, |tower| {
+        tower.tags.remove("owner").unwrap();
+    });
+    let lines = BTreeMap::from([("a".to_owned(), "second".to_owned())]);
+    let wants = Wants { label: "two", part_label: "q", lines, ..wants };
+    let plan = bench.plan(&wants.graph()).await;
+    let place = |step: &str| steps(&plan).iter().position(|told| told == step).unwrap();
+    let waits = |later: &str| -> Vec<usize> {
+        plan.steps[place(later)].after.iter().map(|wait| wait.step).collect()
+    };
+    // What is told of the tower may be another thing once it has changed.
+    assert_eq!(waits("update net/note"), [place("update net/tower")]);
+    // The part needs no more of its crate than that it is there.
+    assert_eq!(action(&plan, "net/crate"), Action::Update);
+    assert_eq!(waits("update net/part"), [0; 0]);
+    bench.settle_on(&wants.graph()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_moved_is_retagged_in_place() {
     let bench = live(&Wants { link: false, ..wants() }).await;
     let old = bench.id_at("net/part");

@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod access;
+mod autoscaling;
+mod eks;
+mod eks_access;
+mod eks_nodes;
 mod faults;
 mod reading;
 mod state;
@@ -151,7 +155,7 @@ async fn the_law_refuses() {
     let enumeration = ec2.create_vpc().cidr_block("10.0.0.0/16").instance_tenancy("odd".into());
     assert_eq!(code(enumeration.send().await), "InvalidParameterValue");
     assert_eq!(code(ec2.delete_vpc().vpc_id("").send().await), "InvalidVpcID.NotFound");
-    assert_eq!(code(ec2.describe_instances().send().await), "InvalidAction");
+    assert_eq!(code(ec2.describe_images().send().await), "InvalidAction");
 
     let raw = async |body: &'static str, signed: bool| {
         let mut request = http::Request::post("https://ec2.us-east-1.amazonaws.com/")

@@ -7,7 +7,7 @@
 //! one address the newer one is known. A node group that is replaced brings a new Auto Scaling
 //! group: that is attached first, and the old one is detached last.
 //!
-//! Attaching twice, and detaching what is not attached, change nothing.
+//! Attaching twice changes nothing; detaching what is not attached is refused in words.
 //! <https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_AttachTrafficSources.html>
 
 use super::AutoScaling;
@@ -185,7 +185,10 @@ impl Kind for Attachment {
         until_ready(cx, found, Patience { every: 5, at_most: 900 }).await
     }
 
-    async fn update(&self, _: &Cx, found: &Found<Self>, _: &[Change]) -> Result<()> {
+    async fn update(&self, _: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         Err(Error::local(format!("attachment {} has nothing that can change", found.id)))
     }
 
@@ -256,7 +259,7 @@ async fn state(cx: &Cx, live: &Live) -> Result<Option<String>> {
 fn is_gone(error: &Error) -> bool {
     error.class == Class::NotFound
         || (error.is_code("ValidationError")
-            && ["not found", "does not exist", "not attached"]
+            && ["not found", "does not exist", "not attached", "not part of the group"]
                 .iter()
                 .any(|sign| error.message.contains(sign)))
 }

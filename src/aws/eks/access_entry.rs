@@ -20,7 +20,7 @@ use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before};
 use crate::kind::{
     Change, Clash, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership,
-    Result, Seen, Status, Tags, Typical, Wanted,
+    Result, Seen, Status, Tags, Typical, Wanted, seen,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In, Known};
@@ -162,7 +162,12 @@ impl Kind for AccessEntry {
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
         let eks = cx.api::<Eks>()?;
-        let within = clusters(found, wanted, |wanted| &wanted.cluster);
+        let mut within = clusters(found, wanted, |wanted| &wanted.cluster);
+        // One that goes by its config map alone has no entries, and refuses to list them.
+        let without = seen::<Cluster>(found);
+        let without = without.iter().filter(|(_, _, live)| live.authentication == "CONFIG_MAP");
+        let without: BTreeSet<&str> = without.map(|(_, _, live)| live.name.as_str()).collect();
+        within.retain(|name| !without.contains(name.as_str()));
         let principals = each(within, |cluster: String| {
             let eks = eks.clone();
             async move {

@@ -172,7 +172,10 @@ impl Kind for ServiceLinkedRole {
         Found::created(cx, role.role_name(), Status::Ready, Vec::new(), live)
     }
 
-    async fn update(&self, _: &Cx, found: &Found<Self>, _: &[Change]) -> Result<()> {
+    async fn update(&self, _: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         Err(Error::local(format!("service-linked role {} is AWS's to change", found.id)))
     }
 

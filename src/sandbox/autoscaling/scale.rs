@@ -63,8 +63,9 @@ impl Group {
     /// Starts what is missing, oldest members going first where there are too many.
     pub(crate) fn settle(&mut self, ec2: &mut Ec2, now: Millis) {
         let over = self.members.iter().filter(|member| Self::is_over(ec2, member, now));
-        let over: Vec<String> = over.map(|member| member.instance.clone()).collect();
-        over.iter().for_each(|instance| self.end(ec2, instance, now));
+        let over: Vec<(String, Millis)> =
+            over.map(|member| (member.instance.clone(), member.retires.unwrap_or(now))).collect();
+        over.iter().for_each(|(instance, at)| self.end(ec2, instance, *at));
         let excess = self.size(ec2, now).saturating_sub(self.wanted());
         let counted: Vec<bool> =
             self.members.iter().map(|member| self.counts(ec2, member, now)).collect();

@@ -255,14 +255,11 @@ pub(super) fn update(cx: &mut Cx<'_>, params: &Params) -> Answer {
     if let Some(known) = addon.updates.iter().find(|update| origin.is_again(&update.origin)) {
         return Ok(json!({"update": known.write(now)}).into());
     }
-    match addon.status(&view, cluster) {
-        status @ ("CREATING" | "UPDATING" | "DELETING") => {
-            return Err(in_use(format!(
-                "Addon {} cannot be updated as it is currently in {status} state",
-                addon.name
-            )));
-        }
-        _ => {}
+    if let status @ ("CREATING" | "UPDATING" | "DELETING") = addon.status(&view, cluster) {
+        return Err(in_use(format!(
+            "Addon {} cannot be updated as it is currently in {status} state",
+            addon.name
+        )));
     }
     let wanted = wanted(cx, params, cluster, Some(addon))?;
     let mut changed = addon.clone();
@@ -303,14 +300,11 @@ pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let now = cx.now;
     let view = cx.view();
     let (cluster, addon) = found(&view, params)?;
-    match addon.status(&view, cluster) {
-        status @ ("UPDATING" | "DELETING") => {
-            return Err(in_use(format!(
-                "Addon {} cannot be deleted as it is currently in {status} state",
-                addon.name
-            )));
-        }
-        _ => {}
+    if let status @ ("UPDATING" | "DELETING") = addon.status(&view, cluster) {
+        return Err(in_use(format!(
+            "Addon {} cannot be deleted as it is currently in {status} state",
+            addon.name
+        )));
     }
     let mut going = addon.clone();
     going.gone = Some(now.plus(DELETING));

@@ -19,7 +19,8 @@ pub(super) fn key(cx: &Cx<'_>, config: &Value) -> Result<Option<String>, Failure
         [config] => config,
         _ => return Err(invalid("Only one encryption config can be given")),
     };
-    if strings(config, "resources") != ["secrets"] {
+    // What is encrypted is no choice any more: the member may be left out.
+    if strings(config, "resources").iter().any(|resource| resource != "secrets") {
         return Err(invalid("The only resource that can be encrypted is secrets"));
     }
     let Some(key) = config["provider"]["keyArn"].as_str() else {

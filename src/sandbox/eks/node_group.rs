@@ -70,6 +70,8 @@ impl NodeGroup {
     pub(super) fn write(&self, view: &View<'_>, cluster: &Cluster) -> Value {
         let regional = view.store.regional(view.scope);
         let group = regional.and_then(|all| all.autoscaling.groups.get(&self.scaling_group));
+        // What the launch template says is not the node group's own.
+        let in_template = group.is_some_and(|group| !group.recipe.data["InstanceType"].is_null());
         let taints: Vec<Value> = self
             .taints
             .iter()
@@ -92,7 +94,7 @@ impl NodeGroup {
             "scalingConfig": group.map(|group| json!({
                 "minSize": group.min, "maxSize": group.max, "desiredSize": group.desired,
             })),
-            "instanceTypes": self.instance_types,
+            "instanceTypes": (!in_template).then_some(&self.instance_types),
             "subnets": self.subnets,
             "amiType": self.ami_type,
             "nodeRole": self.role,

@@ -9,7 +9,7 @@ pub(super) fn get(view: &View<'_>, params: &Params) -> Answer {
     let filter = params.texts("Filter");
     let wanted = filter.is_empty() || filter.contains(&"Role");
     let roles = of(view).roles.iter().filter(|_| wanted);
-    let items = roles.map(|(key, role)| (key.clone(), detail(role))).collect();
+    let items = roles.map(|(key, role)| (key.clone(), detail(view, role))).collect();
     let mut answer = paged(view, params, "RoleDetailList", items)?;
     for empty in ["UserDetailList", "GroupDetailList", "Policies"] {
         answer[empty] = json!([]);
@@ -18,13 +18,19 @@ pub(super) fn get(view: &View<'_>, params: &Params) -> Answer {
 }
 
 /// Without description and longest session: this listing does not have them.
-fn detail(role: &Role) -> Value {
+fn detail(view: &View<'_>, role: &Role) -> Value {
     let inline: Vec<Value> = role
         .inline
         .iter()
         .map(|(name, text)| json!({"PolicyName": name, "PolicyDocument": encoded(text)}))
         .collect();
     let attached: Vec<Value> = role.attached_list().into_iter().map(|(_, item)| item).collect();
+    let profiles: Vec<Value> = of(view)
+        .profiles
+        .values()
+        .filter(|profile| profile.has(&role.name))
+        .map(|profile| profile.whole(view))
+        .collect();
     json!({
         "Path": role.path,
         "RoleName": role.name,
@@ -32,7 +38,7 @@ fn detail(role: &Role) -> Value {
         "Arn": role.arn,
         "CreateDate": role.created.iso(),
         "AssumeRolePolicyDocument": encoded(&role.trust),
-        "InstanceProfileList": [],
+        "InstanceProfileList": profiles,
         "RolePolicyList": inline,
         "AttachedManagedPolicies": attached,
         "PermissionsBoundary": role.boundary_tree(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 impl Profile {
-    fn whole(&self, view: &View<'_>) -> Value {
+    pub(super) fn whole(&self, view: &View<'_>) -> Value {
         let roles: Vec<Value> = self
             .role
             .iter()

@@ -23,6 +23,7 @@ async fn a_plan_with_nothing_to_do_asks_each_kind_once() {
     //   call of its own.
     // - ec2:DescribeSecurityGroups twice: the groups of the deployment, and the default group of
     //   its VPC.
+    // - ec2:DescribeLaunchTemplateVersions: DescribeLaunchTemplates leaves out what they say.
     // - iam:GetAccountAuthorizationDetails: ListRoles gives neither tags nor policies.
     // - logs:ListTagsForResource: DescribeLogGroups gives no tags; one call a log group of ours.
     insta::assert_snapshot!(calls);

@@ -4,12 +4,13 @@ use super::super::harness::{Before, World};
 use super::super::kinds_identity::key_for_logs;
 use super::site::{Site, assert_replaces, differs, effects};
 use coderctl::aws::ec2::security_group::SecurityGroup;
+use coderctl::aws::eks::access_entry::AccessEntry;
 use coderctl::aws::eks::cluster::{
     AuthenticationMode, Cluster, Endpoint, LogType, SupportType, log_group,
 };
 use coderctl::aws::kms::key::Key;
 use coderctl::aws::logs::log_group::LogGroup;
-use coderctl::kind::{Class, Effect, Kind, Listed, Status, Wanted};
+use coderctl::kind::{Cause, Change, Class, Effect, Kind, Listed, Status, Wanted};
 use coderctl::name::PhysicalId;
 use coderctl::sandbox::{Effect as Fate, Fault, Faults};
 use coderctl::value::In;
@@ -248,4 +249,49 @@ async fn the_log_group_of_a_cluster_is_found_with_nothing_wanted() {
     let listed = LogGroup::list(&world.cx, &[], &seen).await.unwrap();
     assert_eq!(listed.ours.len(), 1);
     assert_eq!(listed.ours[0].id, logs.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_cluster_leaves_its_config_map_step_by_step() {
+    let world = World::new();
+    let site = Site::new(&world).await;
+    let eks = aws_sdk_eks::Client::new(&world.config());
+    let network = aws_sdk_eks::types::VpcConfigRequest::builder()
+        .set_subnet_ids(Some(site.subnets.iter().map(ToString::to_string).collect()));
+    // As the API makes one that is told nothing.
+    eks.create_cluster()
+        .name("coder-test")
+        .role_arn(&site.cluster_role)
+        .resources_vpc_config(network.build())
+        .send()
+        .await
+        .unwrap();
+    world.pass(1200).await;
+    let owner = world.owner("cluster/cluster");
+    let id = PhysicalId::new("coder-test");
+    let found = Cluster::find_foreign(&world.cx, &id, &owner).await.unwrap().unwrap();
+    assert_eq!(found.live.authentication, "CONFIG_MAP");
+    let desired = Cluster { version: None, ..site.cluster() };
+    let changes = differs(&desired, &found);
+    let fields: Vec<&str> = changes.iter().map(|change| change.field.as_str()).collect();
+    let expected =
+        ["endpoint.private", "endpoint.public_cidrs", "log_types", "authentication", "support"];
+    assert_eq!(fields, expected);
+    let cx = world.step("cluster/cluster");
+    let tags = cx.tags().unwrap().into_iter().map(|(key, value)| Change {
+        field: format!("tags.{key}"),
+        from: serde_json::Value::Null,
+        to: Some(value.into()),
+        effect: Effect::InPlace,
+        cause: Cause::Spec,
+    });
+    desired.update(&cx, &found, &tags.collect::<Vec<_>>()).await.unwrap();
+    // It is ours now, and has no access entries to list.
+    let seen = Before::default().with(&world.list::<Cluster>().await);
+    assert!(AccessEntry::list(&world.cx, &[], &seen).await.unwrap().ours.is_empty());
+    assert_eq!(world.count("eks:ListAccessEntries"), 0);
+    desired.update(&cx, &found, &changes).await.unwrap();
+    assert_eq!(world.count("eks:UpdateClusterConfig"), 5, "the mode takes two, the endpoint one");
+    let found = Cluster::read(&cx, &found).await.unwrap().unwrap();
+    assert_eq!(differs(&desired, &found), []);
 }

@@ -268,3 +268,20 @@ async fn what_is_left_alone_as_drift_is_not_sent_either() {
     let now = NodeGroup::read(&world.cx, &found).await.unwrap().unwrap();
     assert_eq!((now.live.min, now.live.max), (2, 9));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_never_join_say_so_and_are_made_again() {
+    let world = World::new();
+    let site = Site::new(&world).await;
+    // Nothing gives pods addresses.
+    let cluster = world.make("cluster/cluster", &site.cluster()).await.live.name;
+    let desired = site.node_group(&cluster);
+    let cx = world.step("cluster/node-group/control");
+    let made = desired.create(&cx).await.unwrap();
+    let error = NodeGroup::settle(&cx, made.clone()).await.unwrap_err();
+    assert_eq!(error.class, Class::Failed);
+    assert!(error.message.contains("NodeCreationFailure: "), "{}", error.message);
+    let now = NodeGroup::read(&cx, &made).await.unwrap().unwrap();
+    assert!(matches!(&now.status, Status::Failed(why) if why.starts_with("CREATE_FAILED: ")));
+    NodeGroup::delete(&cx, &now).await.unwrap();
+}
