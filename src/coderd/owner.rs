@@ -18,7 +18,7 @@ use crate::kind::{
 use crate::kube::object::field_of;
 use crate::kube::places::Wants;
 use crate::kube::{Stored, object};
-use crate::name::PhysicalId;
+use crate::name::{Address, PhysicalId};
 use crate::secret::{Secret, SecretRef};
 use crate::value::In;
 use serde::Serialize;
@@ -218,7 +218,8 @@ impl Kind for Owner {
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
         let wants = Wants::of(wanted.iter().map(|it| it.desired.server.cluster.as_ref()));
-        let (notes, torn) = note::all(cx, Self::NAME, wants, seen).await?;
+        let addresses: Vec<&Address> = wanted.iter().map(|wanted| wanted.address).collect();
+        let (notes, torn) = note::all(cx, Self::NAME, wants, &addresses, seen).await?;
         let mut listed = Listed::default();
         listed.damaged.extend(torn.into_iter().map(|torn| Damaged {
             id: torn.id,
