@@ -1,6 +1,7 @@
 //! Which clusters there are to look into.
 
-use super::client::{Cluster, ClusterExpected, no_cluster};
+use super::client::no_cluster;
+use super::connection::{Cluster, ClusterExpected};
 use crate::aws::eks::access::Access;
 use crate::aws::eks::access_entry::AccessEntry;
 use crate::aws::eks::addon::Addon;
