@@ -15,7 +15,7 @@ use crate::kind::{
     Seen, Status, Typical, Wanted,
 };
 use crate::kube::places::Wants;
-use crate::name::PhysicalId;
+use crate::name::{Address, PhysicalId};
 use crate::secret::{Secret, SecretRef};
 use crate::value::{In, Known};
 use base64::Engine;
@@ -142,7 +142,8 @@ impl Kind for License {
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
         let wants = Wants::of(wanted.iter().map(|it| it.desired.server.cluster.as_ref()));
-        let (notes, torn) = note::all(cx, Self::NAME, wants, seen).await?;
+        let addresses: Vec<&Address> = wanted.iter().map(|wanted| wanted.address).collect();
+        let (notes, torn) = note::all(cx, Self::NAME, wants, &addresses, seen).await?;
         let mut listed = Listed::default();
         listed.damaged.extend(torn.into_iter().map(|torn| Damaged {
             id: torn.id,

@@ -6,7 +6,7 @@ use crate::kind::{Class, Cx, Error, Ownership, Result, Seen, Tags, Whose};
 use crate::kube::client::{Applied, Call, Kube, MANAGER};
 use crate::kube::object::{IDENTITY, Object, tags_of};
 use crate::kube::places;
-use crate::name::PhysicalId;
+use crate::name::{Address, PhysicalId};
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -43,11 +43,13 @@ pub(super) struct Torn {
     pub(super) why: String,
 }
 
-/// All notes of a kind that are ours, in every cluster that can be looked into.
+/// All notes of a kind that are ours, in every cluster that can be looked into; `wanted` are the
+/// addresses that stay.
 pub(super) async fn all(
     cx: &Cx,
     kind: &str,
     wants: places::Wants,
+    wanted: &[&Address],
     seen: &dyn Seen,
 ) -> Result<(Vec<Note>, Vec<Torn>)> {
     let objects: Vec<PhysicalId> =
@@ -65,6 +67,9 @@ pub(super) async fn all(
                 Whose::Ours(owner) => {
                     let mut note = read(&object, place.access.clone(), owner);
                     note.parents.extend(place.id.clone());
+                    if !wanted.contains(&&note.owner.address) {
+                        note.parents.extend(place.needed.iter().cloned());
+                    }
                     // It goes before what the server is made of.
                     let Place { namespace, deployment, .. } = &note.place;
                     let around = [

@@ -1,6 +1,7 @@
 //! Kubernetes: the kinds, and the only code that talks to a cluster.
 
 pub mod client;
+pub mod connection;
 pub mod object;
 pub(crate) mod places;
 pub mod rollout;
@@ -8,7 +9,7 @@ pub mod transport;
 
 use crate::kind::{Cx, Kind};
 use crate::plan::Applied;
-pub use client::{Cluster, ClusterExpected};
+pub use connection::{Cluster, ClusterExpected};
 pub use object::{Content, DatabaseUrl, Entry, Holes, Manifest, Object, Stored};
 pub use transport::ClusterTransport;
 

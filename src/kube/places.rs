@@ -1,10 +1,14 @@
 //! Which clusters there are to look into.
 
-use super::client::{Cluster, ClusterExpected, no_cluster};
+use super::client::no_cluster;
+use super::connection::{Cluster, ClusterExpected};
 use crate::aws::eks::access::Access;
+use crate::aws::eks::access_entry::AccessEntry;
+use crate::aws::eks::addon::Addon;
 use crate::aws::eks::cluster::Cluster as OwnCluster;
 use crate::aws::eks::node_group::NodeGroup;
-use crate::kind::{self, Cx, Result, Seen};
+use crate::aws::eks::pod_identity_association::PodIdentityAssociation;
+use crate::kind::{self, Cx, Kind, Result, Seen};
 use crate::name::PhysicalId;
 
 /// A cluster that can be looked into.
@@ -14,8 +18,8 @@ pub(crate) struct Place {
     pub(crate) id: Option<PhysicalId>,
     /// How it is reached; `None` for the one that the user names.
     pub(crate) access: Option<Access>,
-    /// The node groups of the deployment: what runs in the cluster needs them until it is gone.
-    pub(crate) node_groups: Vec<PhysicalId>,
+    /// What must be there until what is in the cluster is gone.
+    pub(crate) needed: Vec<PhysicalId>,
 }
 
 /// The clusters to look into: the one that the user names, else those of the deployment that
@@ -30,23 +34,37 @@ pub(crate) fn places(cx: &Cx, wanted: Wants, seen: &dyn Seen) -> Result<Vec<Plac
         .into_iter()
         .map(|(id, _, live)| (id.clone(), live.access.clone().filter(|_| !live.is_creating)))
         .collect();
-    let node_groups: Vec<PhysicalId> =
-        kind::seen::<NodeGroup>(seen).into_iter().map(|(id, _, _)| id.clone()).collect();
+    let needed = needed(seen);
     if cx.connector::<Cluster>().is_some() {
         let id = match ours.as_slice() {
             [(id, _)] => Some(id.clone()),
             _ => None,
         };
-        return Ok(vec![Place { id, access: None, node_groups }]);
+        return Ok(vec![Place { id, access: None, needed }]);
     }
     let expected = cx.connector::<ClusterExpected>().is_some() && ours.is_empty();
     if wanted == Wants::AClusterGiven || expected {
         return Err(no_cluster());
     }
     let places = ours.into_iter().filter_map(|(id, access)| {
-        Some(Place { id: Some(id), access: Some(access?), node_groups: node_groups.clone() })
+        Some(Place { id: Some(id), access: Some(access?), needed: needed.clone() })
     });
     Ok(places.collect())
+}
+
+/// What deleting something in a cluster takes: leave to use it, nodes for what ends in an orderly
+/// way, and the controllers that take volumes and load balancers away, with leave to do that.
+fn needed(seen: &dyn Seen) -> Vec<PhysicalId> {
+    fn ids<K: Kind>(seen: &dyn Seen) -> Vec<PhysicalId> {
+        kind::seen::<K>(seen).into_iter().map(|(id, _, _)| id.clone()).collect()
+    }
+    [
+        ids::<AccessEntry>(seen),
+        ids::<NodeGroup>(seen),
+        ids::<Addon>(seen),
+        ids::<PodIdentityAssociation>(seen),
+    ]
+    .concat()
 }
 
 /// What is wanted, as to clusters.

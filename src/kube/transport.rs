@@ -1,7 +1,8 @@
 //! How the deployment's own clusters are reached: over TLS that trusts the cluster's authority and
 //! no other, with tokens that are made from the AWS credentials at hand.
 
-use super::client::{Cluster, chain};
+use super::client::chain;
+use super::connection::Cluster;
 use crate::aws::Clients;
 use crate::aws::eks::access::Access;
 use crate::aws::eks::token::Tokens;

@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coderctl::aws::eks::access::Access;
+use coderctl::aws::eks::access_entry;
 use coderctl::aws::eks::cluster::{Endpoint, Live};
 use coderctl::aws::eks::token::token;
 use coderctl::execute::{Execution, NoJournal, execute};
@@ -20,9 +21,9 @@ use coderctl::name::Region;
 use coderctl::observe::{Snapshot, observe};
 use coderctl::plan::{Action, Applied, Input, Options, Plan, plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
-use coderctl::value::Id;
+use coderctl::value::{Id, Need};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use tower::Service;
@@ -76,7 +77,72 @@ impl Kind for Cluster {
     }
 }
 
-const KINDS: &[&dyn AnyKind] = &[&Of::<Cluster>::KIND, &Of::<Object>::KIND];
+/// Leave to use the cluster: without it, nobody is let in.
+#[derive(Clone, Debug, Serialize)]
+struct Leave;
+
+/// A connector: the tags of the leave, if it is given, and the cluster that asks for it.
+#[derive(Clone)]
+struct Given(Arc<Mutex<Option<Tags>>>, KubeSandbox);
+
+impl Given {
+    fn set(&self, tags: Option<Tags>) {
+        self.1.require_token(if tags.is_some() { None } else { Some("another") });
+        *self.0.lock().unwrap() = tags;
+    }
+}
+
+fn entry() -> access_entry::Live {
+    access_entry::Live {
+        cluster: Id::new("prod"),
+        principal: String::new(),
+        arn: String::new(),
+        entry_type: "STANDARD".to_owned(),
+        groups: BTreeSet::new(),
+        policies: BTreeMap::new(),
+    }
+}
+
+impl Kind for Leave {
+    const NAME: &'static str = "aws.eks.access_entry";
+    const TITLE: &'static str = "access entry";
+    const NATURE: Nature = Nature { wave: 1, ..Nature::PLAIN };
+    type Live = access_entry::Live;
+
+    fn diff(&self, _: &Self::Live, _: &mut Diff<'_>) {}
+
+    fn describe(_: &Self::Live) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    async fn list(cx: &Cx, _: &[Wanted<'_, Self>], _: &dyn Seen) -> Result<Listed<Self>> {
+        let mut listed = Listed::default();
+        if let Some(tags) = cx.connector::<Given>().unwrap().0.lock().unwrap().clone() {
+            listed.add(cx, "entry", tags, Status::Ready, Vec::new(), entry());
+        }
+        Ok(listed)
+    }
+
+    async fn read(_: &Cx, found: &Found<Self>) -> Result<Option<Found<Self>>> {
+        Ok(Some(found.clone()))
+    }
+
+    async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
+        cx.connector::<Given>().unwrap().set(Some(cx.tags()?));
+        Found::created(cx, "entry", Status::Ready, Vec::new(), entry())
+    }
+
+    async fn update(&self, _: &Cx, _: &Found<Self>, _: &[Change]) -> Result<()> {
+        Err(Error::local("nothing of it changes"))
+    }
+
+    async fn delete(cx: &Cx, _: &Found<Self>) -> Result<()> {
+        cx.connector::<Given>().unwrap().set(None);
+        Ok(())
+    }
+}
+
+const KINDS: &[&dyn AnyKind] = &[&Of::<Cluster>::KIND, &Of::<Leave>::KIND, &Of::<Object>::KIND];
 
 fn access() -> Access {
     Access {
@@ -136,6 +202,7 @@ async fn world() -> World {
     let connectors = Connectors::default()
         .with(clients(&w.aws, w.cx.clock))
         .with(there.clone())
+        .with(Given(Arc::default(), w.kube.clone()))
         .with(transport.clone());
     let cx = Cx::new(deployment("us-east-1", Some("uid-1")), w.cx.clock, connectors);
     World { kube: w.kube, there, transport, tokens, cx }
@@ -207,6 +274,27 @@ async fn a_cluster_and_what_is_in_it_are_made_and_deleted_in_one_run() {
     assert_eq!(verbs, ["kube.object", "aws.eks.cluster"]);
     let (plan, _) = w.plan(&Graph::default()).await;
     assert!(plan.is_empty() && !plan.is_incomplete());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_a_cluster_goes_before_the_leave_to_use_it() {
+    let w = world().await;
+    let region = Region::new("us-east-1");
+    let mut graph = Graph::default();
+    let cluster = graph.add(&region, address("cluster"), "cluster", Cluster);
+    let leave = graph.add(&region, address("leave"), "cluster", Leave);
+    let access = cluster.output("access", |live| live.access.clone()).ready();
+    let object = Object { cluster: Some(access), ..config_map(&[("a", "1")]) };
+    let object = graph.add(&region, address("settings"), "settings", object);
+    graph.after(object, leave, Need::Ready, "nobody else is let in");
+    w.kube.require_token(Some("another"));
+    w.apply(&graph).await;
+    assert!(w.plan(&graph).await.0.is_empty());
+    let plan = w.apply(&Graph::default()).await;
+    let kinds: Vec<&str> = plan.steps.iter().map(|step| step.name.kind.as_str()).collect();
+    assert_eq!(kinds[0], "kube.object", "{kinds:?}");
+    let waits = plan.steps.iter().find(|step| step.name.kind == Leave::NAME).unwrap();
+    assert!(!waits.after.is_empty(), "the leave waits for the object");
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,12 +85,16 @@ async fn within(
     for ((live, _), refusal) in lives.iter_mut().zip(rehearsed) {
         live.refusal = refusal;
     }
-    for (live, _) in &mut lives {
+    for (live, object) in &mut lives {
         live.access = place.access.clone();
         live.parents.extend(place.id.clone());
-        // What runs, and what can only go once what runs in it has gone, needs nodes for that.
-        if matches!(live.of, Type::Deployment | Type::Namespace) {
-            live.parents.extend(place.node_groups.iter().cloned());
+        // What stays needs nothing to be deleted: only what goes holds those up that it needs.
+        let stays = match Whose::of(&tags_of(object), &cx.deployment) {
+            Whose::Ours(owner) => wanted.iter().any(|wanted| *wanted.address == owner.address),
+            _ => true,
+        };
+        if !stays {
+            live.parents.extend(place.needed.iter().cloned());
         }
     }
     Ok(lives)
