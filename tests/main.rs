@@ -10,7 +10,8 @@ mod suite {
     mod execute_events;
     mod faults;
     mod guard;
-    mod harness;
+    pub(crate) mod harness;
+    pub(crate) mod kinds_data;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;

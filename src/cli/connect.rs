@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::failure::{Failure, Result};
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
+use crate::aws::route53::dns::PublicDns;
 use crate::aws::secrets::SecretSources;
 use crate::clock::Clock;
 use crate::kind::Connectors;
@@ -51,8 +52,10 @@ pub async fn connect(
         assume_role,
     };
     let clients = Clients::connect(&connection, home, clock).await;
-    let connectors =
-        Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
+    let connectors = Connectors::default()
+        .with(clients.clone())
+        .with(SecretSources::of_process(folder))
+        .with(PublicDns::of_machine());
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }

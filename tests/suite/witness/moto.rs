@@ -4,6 +4,7 @@
 //! Every test has an account of its own in one server.
 
 mod inventory;
+mod kinds;
 
 use super::program::{Caller, Keys};
 use super::python;
@@ -232,8 +233,13 @@ fn log_groups() {
 fn every_kind_of_aws_has_a_case() {
     // Those come with the change to a mode that has them.
     let later = ["aws.ec2.nat_gateway", "aws.ec2.elastic_ip"];
-    let covered: BTreeSet<&str> =
-        CASES.iter().flat_map(|case| case.kinds).copied().chain(later).collect();
+    let covered: BTreeSet<&str> = CASES
+        .iter()
+        .flat_map(|case| case.kinds)
+        .copied()
+        .chain(later)
+        .chain(kinds::NAMES)
+        .collect();
     let known: BTreeSet<&str> =
         KINDS.iter().map(|kind| kind.name()).filter(|name| name.starts_with("aws.")).collect();
     assert_eq!(covered, known);
