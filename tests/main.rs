@@ -13,6 +13,8 @@ mod suite {
     mod guard;
     mod harness;
     mod kinds_eks;
+    pub(crate) mod harness;
+    pub(crate) mod kinds_data;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;

@@ -6,6 +6,7 @@ use super::failure::{Failure, Result};
 use super::trace::TraceParent;
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
+use crate::aws::route53::dns::PublicDns;
 use crate::aws::secrets::SecretSources;
 use crate::clock::Clock;
 use crate::kind::Connectors;
@@ -57,7 +58,9 @@ pub async fn connect(
     }
     let connectors =
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
-    let connectors = connectors.with(crate::kube::ClusterTransport::over_tls());
+    let connectors = connectors
+        .with(PublicDns::of_machine())
+        .with(crate::kube::ClusterTransport::over_tls());
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }

@@ -8,7 +8,7 @@ use coderctl::aws::Clients;
 use coderctl::clock::Clock;
 use coderctl::kind::{
     Cause, Change, Connectors, Cx, Deployment, Effect, Found, Kind, Listed, Nature, Ownership,
-    Resolve, Seen, StepCx, Tags, changes,
+    Resolve, Seen, StepCx, Tags, Wanted, changes,
 };
 use coderctl::name::{AccountId, Address, DeploymentName, Partition, PhysicalId, Uid};
 use coderctl::sandbox::{Sandbox, SandboxHttp};
@@ -31,6 +31,7 @@ pub(crate) struct World {
     /// What steps said while waiting.
     pub(crate) said: Arc<Mutex<Vec<String>>>,
     steps: AtomicU32,
+    config: SdkConfig,
 }
 
 impl World {
@@ -39,18 +40,24 @@ impl World {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clock = Clock::starting_at(start, 1);
         let sandbox = Sandbox::in_memory(clock, 7);
-        let clients = Clients::from_config(config(&sandbox), true, clock, 7);
+        let config = config(&sandbox);
+        World::of(sandbox, config, clock, "123456789012")
+    }
+
+    /// A context in what answers to `config`, which need not be the sandbox.
+    pub(crate) fn of(sandbox: Sandbox, config: SdkConfig, clock: Clock, account: &str) -> World {
+        let clients = Clients::from_config(config.clone(), true, clock, 7);
         let region = coderctl::name::Region::new(REGION);
         let deployment = Deployment {
             name: DeploymentName::new("coder-test"),
             uid: Some(Uid::new("uid-1")),
-            account: AccountId::new("123456789012"),
+            account: AccountId::new(account),
             partition: Partition::of(&region),
             home_region: region,
             tags: Tags::from([("owner".to_owned(), "platform".to_owned())]),
         };
         let cx = Cx::new(deployment, clock, Connectors::default().with(clients.clone()));
-        World { sandbox, cx, clients, said: Arc::default(), steps: AtomicU32::new(0) }
+        World { sandbox, cx, clients, said: Arc::default(), steps: AtomicU32::new(0), config }
     }
 
     /// What contexts of this account are made with.
@@ -60,7 +67,7 @@ impl World {
 
     /// A config for clients of the test itself, which stand for everybody else.
     pub(crate) fn config(&self) -> SdkConfig {
-        config(&self.sandbox)
+        self.config.clone()
     }
 
     /// EC2, for what happens behind the kinds' back.
@@ -75,7 +82,8 @@ impl World {
         self.cx.in_step(StepCx {
             address: self.address(address),
             generation: 1,
-            token: format!("step-{n:04}-token"),
+            // As long as a UUID: Secrets Manager takes no shorter one.
+            token: format!("step-{n:04}-00000000-0000-0000-0000-000000"),
             progress: Arc::new(move |status: &str| said.lock().unwrap().push(status.to_owned())),
         })
     }
@@ -139,6 +147,13 @@ impl World {
     /// All that are ours, with nothing wanted.
     pub(crate) async fn list<K: Kind>(&self) -> Listed<K> {
         K::list(&self.cx, &[], &Before::default()).await.unwrap()
+    }
+
+    /// What a list call finds when `desired` is wanted at `address`.
+    pub(crate) async fn list_wanting<K: Kind>(&self, address: &str, desired: &K) -> Listed<K> {
+        let address = self.address(address);
+        let wanted = [Wanted { address: &address, desired }];
+        K::list(&self.cx, &wanted, &Before::default()).await.unwrap()
     }
 
     /// The only one that is ours.

@@ -4,6 +4,7 @@
 //! Every test has an account of its own in one server.
 
 mod inventory;
+mod kinds;
 
 use super::program::{Caller, Keys};
 use super::python;
@@ -253,6 +254,7 @@ fn every_kind_of_aws_has_a_case() {
         .chain(later)
         .chain(unknown)
         .chain(stays)
+        .chain(kinds::NAMES)
         .collect();
     let known: BTreeSet<&str> =
         KINDS.iter().map(|kind| kind.name()).filter(|name| name.starts_with("aws.")).collect();
