@@ -7,9 +7,11 @@
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
 
+mod acm;
 mod connect;
 mod disk;
 mod ec2;
+mod elbv2;
 mod failure;
 mod fault;
 mod iam;
@@ -20,7 +22,9 @@ mod law;
 mod logs;
 mod page;
 mod policy;
+mod rds;
 mod request;
+mod route53;
 mod s3;
 mod secretsmanager;
 mod serve;
@@ -41,10 +45,14 @@ use service::Service;
 
 /// All services of the sandbox.
 static SERVICES: &[&Service] = &[
+    &acm::SERVICE,
     &ec2::SERVICE,
+    &elbv2::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
     &logs::SERVICE,
+    &rds::SERVICE,
+    &route53::SERVICE,
     &s3::SERVICE,
     &secretsmanager::SERVICE,
     &sts::SERVICE,

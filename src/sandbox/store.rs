@@ -1,9 +1,13 @@
 //! The world's state: all accounts, all regions, serialisable as one document.
 
+use super::acm::{self, Acm};
 use super::ec2::model::Ec2;
+use super::elbv2::{self, Elbv2};
 use super::iam::Iam;
 use super::kms::Kms;
 use super::logs::Logs;
+use super::rds::{self, Rds};
+use super::route53::Route53;
 use super::s3::S3;
 use super::secretsmanager::Secrets;
 use super::sts::Sts;
@@ -116,6 +120,9 @@ pub(crate) struct Account {
     /// Roles.
     #[serde(default)]
     pub(crate) iam: Iam,
+    /// Hosted zones.
+    #[serde(default)]
+    pub(crate) route53: Route53,
 }
 
 /// What one account has in one region.
@@ -133,6 +140,15 @@ pub(crate) struct Regional {
     /// Secrets.
     #[serde(default)]
     pub(crate) secrets: Secrets,
+    /// Databases.
+    #[serde(default)]
+    pub(crate) rds: Rds,
+    /// Load balancers.
+    #[serde(default)]
+    pub(crate) elbv2: Elbv2,
+    /// Certificates.
+    #[serde(default)]
+    pub(crate) acm: Acm,
 }
 
 impl Store {
@@ -162,10 +178,16 @@ impl Store {
     /// Makes sure that the region is there with what AWS puts into every region, and does what
     /// has become due by `now`.
     pub(crate) fn settle(&mut self, scope: &Scope, now: Millis) {
-        let account = self.accounts.entry(scope.account.clone()).or_default();
+        let account = self.accounts.entry(scope.account.clone()).or_insert_with(|| Account {
+            route53: Route53::of_new_account(&scope.account),
+            ..Account::default()
+        });
         let regional =
             account.regions.entry(scope.region.clone()).or_insert_with(|| Regional::new(scope));
         regional.ec2.settle(now);
+        rds::settle(self, scope, now);
+        elbv2::settle(self, scope, now);
+        acm::settle(self, scope, now);
         for name in self.deliveries(scope, now) {
             self.regional_mut(scope).logs.write_from_service(&name, scope, now);
         }
@@ -174,6 +196,9 @@ impl Store {
     /// Whether [`Store::settle`] would change anything.
     pub(crate) fn is_due(&self, scope: &Scope, now: Millis) -> bool {
         self.regional(scope).is_none_or(|regional| regional.ec2.is_due(now))
+            || rds::is_due(self, scope, now)
+            || elbv2::is_due(self, scope, now)
+            || acm::is_due(self, scope, now)
             || !self.deliveries(scope, now).is_empty()
     }
 
@@ -216,6 +241,9 @@ impl Regional {
             kms: Kms::default(),
             logs: Logs::default(),
             secrets: Secrets::default(),
+            rds: Rds::default(),
+            elbv2: Elbv2::default(),
+            acm: Acm::default(),
         }
     }
 }

@@ -7,7 +7,9 @@ use super::failure::Failure;
 use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use super::knobs::Knobs;
 use super::law;
+use super::rds;
 use super::request::{guessed_protocol, read};
+use super::route53;
 use super::service::{Act, Answer, Cx, Operation, Service, View};
 use super::store::{Millis, Scope, Store, number};
 use super::wire::auth::{self, Signed};
@@ -154,6 +156,17 @@ impl Sandbox {
     /// two worlds, or looks for what must not be in one.
     pub fn dump(&self) -> serde_json::Value {
         serde_json::to_value(self.world().store.as_ref()).unwrap_or_default()
+    }
+
+    /// What a resolver on the internet answers for `name` and `kind` (`A`, `CNAME`, `TXT`, `NS`):
+    /// records of public hosted zones, with CNAMEs and aliases of load balancers followed.
+    pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
+        route53::resolve(&self.world().store, name, kind)
+    }
+
+    /// Whether the database cluster `id` of `region` takes `password` for its master user.
+    pub fn accepts_password(&self, region: &str, id: &str, password: &str) -> bool {
+        rds::accepts_password(&self.world().store, region, id, password)
     }
 
     /// Another world that is as this one is now, on the same clock and without faults: what

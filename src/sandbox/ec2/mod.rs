@@ -8,7 +8,7 @@ mod flow_log;
 mod internet_gateway;
 pub(crate) mod model;
 mod nat_gateway;
-mod network_interface;
+pub(crate) mod network_interface;
 mod page;
 mod permission;
 mod prefix_list;

@@ -116,17 +116,17 @@ pub(super) fn any_public_address(ec2: &Ec2, vpc: &str) -> bool {
 }
 
 /// What a service says about an interface that it makes.
-pub(super) struct New<'a> {
-    pub(super) subnet: &'a Subnet,
-    pub(super) groups: Vec<String>,
-    pub(super) description: String,
-    pub(super) interface_type: &'static str,
-    pub(super) requester: &'static str,
-    pub(super) owner: &'a str,
+pub(crate) struct New<'a> {
+    pub(crate) subnet: &'a Subnet,
+    pub(crate) groups: Vec<String>,
+    pub(crate) description: String,
+    pub(crate) interface_type: &'static str,
+    pub(crate) requester: &'static str,
+    pub(crate) owner: &'a str,
 }
 
 /// Puts an interface into a subnet.
-pub(super) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, Failure> {
+pub(crate) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, Failure> {
     let private_ip = subnet::next_address(cx.ec2(), new.subnet).ok_or_else(|| {
         let message =
             format!("The subnet '{}' does not have enough free addresses.", new.subnet.id);
@@ -151,7 +151,7 @@ pub(super) fn create(cx: &mut Cx<'_>, new: New<'_>) -> Result<NetworkInterface, 
 }
 
 /// Removes the interfaces of something that goes, and frees their public addresses.
-pub(super) fn remove_of(ec2: &mut Ec2, owner: &str) {
+pub(crate) fn remove_of(ec2: &mut Ec2, owner: &str) {
     let gone = |nic: &NetworkInterface| nic.owner.as_deref() == Some(owner);
     let ids: Vec<String> =
         ec2.network_interfaces.values().filter(|nic| gone(nic)).map(|nic| nic.id.clone()).collect();

@@ -254,6 +254,7 @@ fn invalid(protocol: Protocol, message: &str) -> Failure {
         Protocol::AwsQuery => "ValidationError",
         Protocol::AwsJson10 | Protocol::AwsJson11 => "ValidationException",
         Protocol::RestXml => "InvalidArgument",
+        Protocol::RestXmlWrapped => "InvalidInput",
     };
     Failure::new(code, message)
 }

@@ -21,4 +21,6 @@ pub(crate) enum Protocol {
     AwsJson11,
     /// Method and path name the operation, bodies are XML: S3.
     RestXml,
+    /// The same with errors in an `ErrorResponse`: Route 53.
+    RestXmlWrapped,
 }
