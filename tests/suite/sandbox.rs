@@ -3,8 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod access;
+mod acm;
+mod elbv2;
 mod faults;
+mod rds;
 mod reading;
+mod route53;
+mod secrets;
 mod state;
 mod vpc;
 
