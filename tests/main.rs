@@ -12,9 +12,9 @@ mod suite {
     mod faults;
     mod guard;
     mod harness;
-    mod kinds_eks;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
+    mod kinds_eks;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;

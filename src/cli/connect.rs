@@ -58,9 +58,8 @@ pub async fn connect(
     }
     let connectors =
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
-    let connectors = connectors
-        .with(PublicDns::of_machine())
-        .with(crate::kube::ClusterTransport::over_tls());
+    let connectors =
+        connectors.with(PublicDns::of_machine()).with(crate::kube::ClusterTransport::over_tls());
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }

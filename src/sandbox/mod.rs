@@ -7,11 +7,13 @@
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
 
+mod acm;
 mod autoscaling;
 mod connect;
 mod disk;
 mod ec2;
 mod eks;
+mod elbv2;
 mod failure;
 mod fault;
 mod file;
@@ -23,7 +25,9 @@ mod law;
 mod logs;
 mod page;
 mod policy;
+mod rds;
 mod request;
+mod route53;
 mod running;
 mod s3;
 mod secretsmanager;
@@ -50,9 +54,13 @@ static SERVICES: &[&Service] = &[
     &autoscaling::SERVICE,
     &ec2::SERVICE,
     &eks::SERVICE,
+    &acm::SERVICE,
+    &elbv2::SERVICE,
     &iam::SERVICE,
     &kms::SERVICE,
     &logs::SERVICE,
+    &rds::SERVICE,
+    &route53::SERVICE,
     &s3::SERVICE,
     &secretsmanager::SERVICE,
     &sts::SERVICE,

@@ -21,7 +21,7 @@ pub(super) fn read(
     match service.protocol {
         Protocol::Ec2Query | Protocol::AwsQuery => read_form(service, request),
         Protocol::AwsJson10 | Protocol::AwsJson11 => read_json(service, request),
-        Protocol::RestXml => read_rest(service, request),
+        Protocol::RestXml | Protocol::RestXmlWrapped => read_rest(service, request),
         Protocol::RestJson => read_rest_json(service, request),
     }
 }

@@ -1,11 +1,15 @@
 //! The world's state: all accounts, all regions, serialisable as one document.
 
+use super::acm::{self, Acm};
 use super::autoscaling::AutoScaling;
 use super::ec2::model::Ec2;
 use super::eks::{self, Eks};
+use super::elbv2::{self, Elbv2};
 use super::iam::Iam;
 use super::kms::Kms;
 use super::logs::Logs;
+use super::rds::{self, Rds};
+use super::route53::Route53;
 use super::s3::S3;
 use super::secretsmanager::Secrets;
 use super::sts::Sts;
@@ -118,6 +122,9 @@ pub(crate) struct Account {
     /// Roles.
     #[serde(default)]
     pub(crate) iam: Iam,
+    /// Hosted zones.
+    #[serde(default)]
+    pub(crate) route53: Route53,
 }
 
 /// What one account has in one region.
@@ -141,6 +148,15 @@ pub(crate) struct Regional {
     /// Auto Scaling groups.
     #[serde(default)]
     pub(crate) autoscaling: AutoScaling,
+    /// Databases.
+    #[serde(default)]
+    pub(crate) rds: Rds,
+    /// Load balancers.
+    #[serde(default)]
+    pub(crate) elbv2: Elbv2,
+    /// Certificates.
+    #[serde(default)]
+    pub(crate) acm: Acm,
 }
 
 impl Store {
@@ -170,11 +186,17 @@ impl Store {
     /// Makes sure that the region is there with what AWS puts into every region, and does what
     /// has become due by `now`.
     pub(crate) fn settle(&mut self, scope: &Scope, now: Millis) {
-        let account = self.accounts.entry(scope.account.clone()).or_default();
+        let account = self.accounts.entry(scope.account.clone()).or_insert_with(|| Account {
+            route53: Route53::of_new_account(&scope.account),
+            ..Account::default()
+        });
         let regional =
             account.regions.entry(scope.region.clone()).or_insert_with(|| Regional::new(scope));
         eks::settle(regional, scope, now);
         regional.ec2.settle(now);
+        rds::settle(self, scope, now);
+        elbv2::settle(self, scope, now);
+        acm::settle(self, scope, now);
         for name in self.deliveries(scope, now) {
             self.regional_mut(scope).logs.write_from_service(&name, scope, now);
         }
@@ -184,6 +206,9 @@ impl Store {
     pub(crate) fn is_due(&self, scope: &Scope, now: Millis) -> bool {
         self.regional(scope)
             .is_none_or(|regional| regional.ec2.is_due(now) || eks::is_due(regional, now))
+            || rds::is_due(self, scope, now)
+            || elbv2::is_due(self, scope, now)
+            || acm::is_due(self, scope, now)
             || !self.deliveries(scope, now).is_empty()
     }
 
@@ -228,6 +253,9 @@ impl Regional {
             secrets: Secrets::default(),
             eks: Eks::default(),
             autoscaling: AutoScaling::default(),
+            rds: Rds::default(),
+            elbv2: Elbv2::default(),
+            acm: Acm::default(),
         }
     }
 }

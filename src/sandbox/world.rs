@@ -7,7 +7,9 @@ use super::failure::Failure;
 use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use super::knobs::Knobs;
 use super::law;
+use super::rds;
 use super::request::{guessed_protocol, read, request_id};
+use super::route53;
 use super::service::{Act, Answer, Cx, Operation, Service, View};
 use super::store::{Millis, Scope, Store};
 use super::wire::auth::{self, Signed};
@@ -164,6 +166,17 @@ impl Sandbox {
             Arc::make_mut(&mut world.store).settle(scope, now);
         }
         look(&world.store, now)
+    }
+
+    /// What a resolver on the internet answers for `name` and `kind` (`A`, `CNAME`, `TXT`, `NS`):
+    /// records of public hosted zones, with CNAMEs and aliases of load balancers followed.
+    pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
+        route53::resolve(&self.world().store, name, kind)
+    }
+
+    /// Whether the database cluster `id` of `region` takes `password` for its master user.
+    pub fn accepts_password(&self, region: &str, id: &str, password: &str) -> bool {
+        rds::accepts_password(&self.world().store, region, id, password)
     }
 
     /// Another world that is as this one is now, on the same clock and without faults: what

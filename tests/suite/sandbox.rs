@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod access;
+mod acm;
 mod autoscaling;
 mod eks;
 mod eks_access;
 mod eks_nodes;
+mod elbv2;
 mod faults;
+mod rds;
 mod reading;
+mod route53;
+mod secrets;
 mod state;
 mod vpc;
 

@@ -123,6 +123,12 @@ impl Kms {
 
     /// Whether the key `arn` can be used by calls of its own account now.
     pub(crate) fn is_enabled(&self, arn: &str, now: Millis) -> bool {
+        self.enabled(arn, now).is_some()
+    }
+
+    /// The ARN of the key that `arn` (an ARN, an id or an alias) names, if it can be used by
+    /// calls of its own account now.
+    pub(crate) fn enabled(&self, arn: &str, now: Millis) -> Option<&str> {
         let id = match arn.split_once(":alias/") {
             Some((_, name)) => {
                 self.aliases.get(&format!("alias/{name}")).map(|a| a.target.as_str())
@@ -131,7 +137,8 @@ impl Kms {
             None => Some(arn.rsplit('/').next().unwrap_or(arn)),
         };
         id.and_then(|id| self.keys.get(id))
-            .is_some_and(|key| key.is_alive(now) && key.state() == "Enabled")
+            .filter(|key| key.is_alive(now) && key.state() == "Enabled")
+            .map(|key| key.arn.as_str())
     }
 
     /// Finds a key by id or ARN, and where `aliases` says so by alias name or ARN.

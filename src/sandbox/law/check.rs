@@ -256,6 +256,7 @@ fn invalid(protocol: Protocol, message: &str) -> Failure {
         Protocol::RestXml => "InvalidArgument",
         // The only service of this protocol is EKS, and so it says.
         Protocol::RestJson => "InvalidParameterException",
+        Protocol::RestXmlWrapped => "InvalidInput",
     };
     Failure::new(code, message)
 }

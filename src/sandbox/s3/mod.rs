@@ -11,7 +11,7 @@ mod model;
 mod object;
 mod reply;
 mod route;
-mod tree;
+pub(crate) mod tree;
 
 pub(crate) use model::S3;
 

@@ -20,7 +20,7 @@ fn malformed() -> Failure {
 
 /// Reads a document: the name of its root element, and what is in it. An element is a text or an
 /// object by its children's names; children of one name are a list.
-pub(super) fn read(body: &[u8]) -> Result<(String, Value), Failure> {
+pub(crate) fn read(body: &[u8]) -> Result<(String, Value), Failure> {
     let text = std::str::from_utf8(body).map_err(|_| malformed())?;
     let mut reader = Reader::from_str(text);
     // Open elements: name, text so far, children so far.
@@ -83,7 +83,7 @@ pub(super) fn read(body: &[u8]) -> Result<(String, Value), Failure> {
 }
 
 /// A tree in the wire's names as one in the model's, so that the law can be held against it.
-pub(super) fn members(tree: &Value, shape: &Shape) -> Value {
+pub(crate) fn members(tree: &Value, shape: &Shape) -> Value {
     match (shape.kind, tree) {
         (Kind::Structure, Value::Object(found)) => {
             let mut out = Map::new();

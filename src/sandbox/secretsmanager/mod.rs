@@ -1,8 +1,10 @@
 //! Secrets Manager: secrets and the versions of their values.
 
 mod model;
+mod password;
 mod secret;
 mod value;
+mod version;
 
 pub(crate) use model::Secrets;
 
@@ -26,6 +28,9 @@ pub(crate) static SERVICE: Service = Service {
         Operation::write("UntagResource", secret::untag),
         Operation::read("GetSecretValue", value::get),
         Operation::write("PutSecretValue", value::put),
+        Operation::read("ListSecretVersionIds", version::list),
+        Operation::write("UpdateSecretVersionStage", version::update_stage),
+        Operation::write("GetRandomPassword", password::get),
     ],
     route: None,
 };

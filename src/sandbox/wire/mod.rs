@@ -18,10 +18,13 @@ pub(crate) enum Protocol {
     /// JSON 1.0 with the operation in `X-Amz-Target`.
     #[expect(dead_code, reason = "for services that are yet to be modelled")]
     AwsJson10,
-    /// JSON 1.1 with the operation in `X-Amz-Target`: KMS, CloudWatch Logs, Secrets Manager.
+    /// JSON 1.1 with the operation in `X-Amz-Target`: ACM, KMS, CloudWatch Logs, Secrets
+    /// Manager.
     AwsJson11,
     /// Method and path name the operation, bodies are XML: S3.
     RestXml,
     /// Method and path name the operation, bodies are JSON: EKS.
     RestJson,
+    /// The same with errors in an `ErrorResponse`: Route 53.
+    RestXmlWrapped,
 }

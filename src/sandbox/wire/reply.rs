@@ -53,15 +53,17 @@ pub(crate) fn success(
         }
         Protocol::AwsJson10 | Protocol::AwsJson11 | Protocol::RestJson => tree.to_string(),
         // The tree has one member: the root element.
-        Protocol::RestXml => match tree.as_object().and_then(|members| members.iter().next()) {
-            Some((name, value)) => {
-                let mut out = root(name, service.xmlns);
-                xml::content(&mut out, value, "member");
-                xml::close(&mut out, name);
-                out
+        Protocol::RestXml | Protocol::RestXmlWrapped => {
+            match tree.as_object().and_then(|members| members.iter().next()) {
+                Some((name, value)) => {
+                    let mut out = root(name, service.xmlns);
+                    xml::content(&mut out, value, "member");
+                    xml::close(&mut out, name);
+                    out
+                }
+                None => String::new(),
             }
-            None => String::new(),
-        },
+        }
     };
     response(200, service.protocol, request_id, body)
 }
@@ -83,7 +85,7 @@ pub(crate) fn failure(
             xml::close(&mut out, "Response");
             out
         }
-        Protocol::AwsQuery => {
+        Protocol::AwsQuery | Protocol::RestXmlWrapped => {
             let kind = if failure.status < 500 { "Sender" } else { "Receiver" };
             let error = json!({ "Type": kind, "Code": failure.code, "Message": failure.message });
             let mut out = root("ErrorResponse", xmlns);
@@ -116,6 +118,18 @@ pub(crate) fn failure(
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
+/// A 201 that says where what was made is.
+pub(crate) fn created(xmlns: &str, name: &str, tree: &Value, location: &str) -> Reply {
+    let mut out = root(name, xmlns);
+    xml::content(&mut out, tree, "member");
+    xml::close(&mut out, name);
+    let mut response = response(201, Protocol::RestXmlWrapped, "", out);
+    if let Ok(location) = http::HeaderValue::from_str(location) {
+        response.headers_mut().insert(http::header::LOCATION, location);
+    }
+    Reply::Http(response)
+}
+
 fn root(name: &str, xmlns: &str) -> String {
     format!("{DECLARATION}<{name} xmlns=\"{}\">", xml::escaped(xmlns))
 }
@@ -133,7 +147,7 @@ fn response(
         Protocol::Ec2Query | Protocol::AwsQuery => "text/xml;charset=UTF-8",
         Protocol::AwsJson10 => "application/x-amz-json-1.0",
         Protocol::AwsJson11 => "application/x-amz-json-1.1",
-        Protocol::RestXml => "application/xml",
+        Protocol::RestXml | Protocol::RestXmlWrapped => "application/xml",
         Protocol::RestJson => "application/json",
     };
     response

@@ -1,15 +1,27 @@
 //! Writes trees as XML. A list becomes one wrapper element with an element per item, or only the
-//! elements where its name ends in `[]`; what is `null` is left out.
+//! elements where its name ends in `[]`; what is `null` is left out. Where items have a name of
+//! their own, [`named`] makes the list.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
+
+/// What a member's name begins with whose value is a list without a wrapper element.
+const FLAT: &str = "[]";
+
+/// A list whose items are called `item`, whatever the protocol calls them elsewhere.
+pub(crate) fn named(item: &str, items: Vec<Value>) -> Value {
+    let mut members = Map::new();
+    members.insert(format!("{FLAT}{item}"), Value::Array(items));
+    Value::Object(members)
+}
 
 /// Writes `value` as `<name>…</name>`; items of lists are called `item`.
 pub(crate) fn element(out: &mut String, name: &str, value: &Value, item: &str) {
     if value.is_null() {
         return;
     }
-    if let (Some(name), Value::Array(items)) = (name.strip_suffix("[]"), value) {
+    let flat = name.strip_suffix(FLAT).or_else(|| name.strip_prefix(FLAT));
+    if let (Some(name), Value::Array(items)) = (flat, value) {
         items.iter().for_each(|value| element(out, name, value, item));
         return;
     }
