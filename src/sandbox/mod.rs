@@ -7,6 +7,7 @@
 //! other's mistakes. What is modelled, and what of it is not from AWS's documentation, stands in
 //! `docs/sandbox.md`.
 
+pub mod coderd;
 mod connect;
 mod disk;
 mod ec2;

@@ -1,5 +1,6 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
+use super::controllers::{Around, NodeFacts, NodeSource, advance};
 use super::disk::Disk;
 use super::request::{Asked, Path, Place};
 use super::resources::{Resource, find};
@@ -9,6 +10,7 @@ use super::store::{Store, milliseconds};
 use super::verbs::{Call as Verb, Reply};
 use super::{discovery, openapi, watch};
 use crate::clock::Clock;
+use crate::sandbox::coderd::{AnyPassword, DatabaseSource};
 use crate::sandbox::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use crate::sandbox::{Lost, OpenError};
 use bytes::Bytes;
@@ -37,6 +39,8 @@ struct Inner {
     stop: tokio::sync::watch::Sender<bool>,
     /// The store's version, for watches to wake on.
     changes: tokio::sync::watch::Sender<u64>,
+    /// Where nodes come from, and whose passwords databases take.
+    around: Mutex<(Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,7 @@ impl KubeSandbox {
                 board: Mutex::new(FaultBoard::default()),
                 stop,
                 changes,
+                around: Mutex::new((Arc::new(two_nodes()), Arc::new(AnyPassword))),
             }),
         }
     }
@@ -252,7 +257,7 @@ impl KubeSandbox {
         };
         let now = self.now(&cluster.store);
         let known = cluster.store.version;
-        cluster.store.advance(now);
+        self.advance(&mut cluster.store, now);
         let outgoing = cluster.route(asked, now);
         if cluster.store.version != known {
             if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
@@ -273,7 +278,7 @@ impl KubeSandbox {
             None => None,
         };
         let now = self.now(&cluster.store);
-        if cluster.store.advance(now) {
+        if self.advance(&mut cluster.store, now) {
             if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
                 && disk.write(&mut cluster.store, lock).is_err()
             {
@@ -287,6 +292,30 @@ impl KubeSandbox {
     /// A receiver that wakes when this process changes the store.
     pub(super) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// Does what time and controllers have done by `now`; answers whether anything changed.
+    fn advance(&self, store: &mut Store, now: SystemTime) -> bool {
+        let around = self.around().clone();
+        let around = Around { nodes: around.0.nodes(now), database: &*around.1 };
+        let emptied = store.advance(now);
+        advance(store, &around, milliseconds(now)) || emptied
+    }
+
+    fn around(&self) -> MutexGuard<'_, (Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)> {
+        self.inner.around.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets where the cluster's nodes come from. Without this there are two, of four CPUs each,
+    /// in two zones of us-east-1.
+    pub fn set_nodes(&self, nodes: impl NodeSource + 'static) {
+        self.around().0 = Arc::new(nodes);
+    }
+
+    /// Sets who judges the logins of coderd to its database. Without this every login with a
+    /// password is good.
+    pub fn set_databases(&self, databases: impl DatabaseSource + 'static) {
+        self.around().1 = Arc::new(databases);
     }
 
     fn now(&self, store: &Store) -> SystemTime {
@@ -386,6 +415,22 @@ impl Cluster {
         }
         Ok(Outgoing::Watch(Box::new(watch), initial))
     }
+}
+
+/// The nodes of a cluster that nobody gave any.
+fn two_nodes() -> Vec<NodeFacts> {
+    let node = |number: u8, zone: &str| NodeFacts {
+        name: format!("ip-10-0-{number}-10.ec2.internal"),
+        instance_id: format!("i-0000000000000000{number}"),
+        zone: zone.to_owned(),
+        instance_type: "m5.xlarge".to_owned(),
+        labels: BTreeMap::new(),
+        taints: Vec::new(),
+        cpus: 4,
+        memory_mib: 16_384,
+        ready_at: SystemTime::UNIX_EPOCH,
+    };
+    vec![node(1, "us-east-1a"), node(2, "us-east-1b")]
 }
 
 fn refused(refusal: &Refusal) -> Response<KubeBody> {

@@ -2,11 +2,12 @@
 //! any listed type, with the rules of server-side apply.
 //!
 //! It stores objects and keeps the books (versions, owners of fields, finalizers, namespaces that
-//! take a while to go). It runs nothing: no controller makes pods of a deployment.
+//! take a while to go). Deployments make pods that run on the cluster's nodes (`controllers`).
 
 mod admit;
 mod cluster;
 mod connect;
+mod controllers;
 mod discovery;
 mod disk;
 mod fields;
@@ -25,3 +26,4 @@ mod watch;
 
 pub use cluster::{KubeBody, KubeSandbox};
 pub use connect::{KubeService, serve};
+pub use controllers::{NodeFacts, NodeSource};
