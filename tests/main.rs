@@ -24,6 +24,7 @@ mod suite {
     mod report;
     mod resume;
     mod sandbox;
+    mod sandbox_coderd;
     mod sandbox_kube;
     mod sandbox_services;
     mod spec;

@@ -11,6 +11,7 @@ mod controllers;
 mod discovery;
 mod disk;
 mod fields;
+mod forward;
 mod managers;
 mod merge;
 mod openapi;
@@ -23,6 +24,7 @@ mod status;
 mod store;
 mod verbs;
 mod watch;
+mod websocket;
 
 pub use cluster::{KubeBody, KubeSandbox};
 pub use connect::{KubeService, serve};
