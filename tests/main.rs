@@ -31,6 +31,7 @@ mod suite {
     mod report;
     mod resume;
     mod sandbox;
+    mod sandbox_coderd;
     mod sandbox_kube;
     mod sandbox_services;
     pub(crate) mod seeds;

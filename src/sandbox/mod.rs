@@ -9,6 +9,7 @@
 
 mod acm;
 mod autoscaling;
+pub mod coderd;
 mod connect;
 mod disk;
 mod ec2;

@@ -1,6 +1,10 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
+use super::controllers::{
+    Around, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready, stopping,
+};
 use super::disk::Disk;
+use super::forward::Target;
 use super::request::{Asked, Path, Place};
 use super::resources::{Resource, find};
 use super::selector::Selector;
@@ -9,6 +13,7 @@ use super::store::{Store, milliseconds};
 use super::verbs::{Call as Verb, Reply};
 use super::{discovery, openapi, watch};
 use crate::clock::Clock;
+use crate::sandbox::coderd::{self, AnyPassword, DatabaseSource};
 use crate::sandbox::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
 use crate::sandbox::{Lost, OpenError};
 use bytes::Bytes;
@@ -37,6 +42,8 @@ struct Inner {
     stop: tokio::sync::watch::Sender<bool>,
     /// The store's version, for watches to wake on.
     changes: tokio::sync::watch::Sender<u64>,
+    /// Where nodes come from, and whose passwords databases take.
+    around: Mutex<(Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +57,7 @@ struct Cluster {
 /// What is sent back.
 enum Outgoing {
     Object(Reply),
-    Text(&'static str),
+    Text(String),
     Watch(Box<watch::Watch>, std::collections::VecDeque<Value>),
 }
 
@@ -88,6 +95,7 @@ impl KubeSandbox {
                 board: Mutex::new(FaultBoard::default()),
                 stop,
                 changes,
+                around: Mutex::new((Arc::new(two_nodes()), Arc::new(AnyPassword))),
             }),
         }
     }
@@ -203,6 +211,111 @@ impl KubeSandbox {
         }
     }
 
+    /// Takes a request for a port-forward.
+    pub(super) fn forward(
+        &self,
+        request: Request<hyper::body::Incoming>,
+    ) -> Result<Response<KubeBody>, Lost> {
+        let mut bare = Request::new(Bytes::new());
+        *bare.uri_mut() = request.uri().clone();
+        *bare.headers_mut() = request.headers().clone();
+        let asked = match Asked::read(bare) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(refused(&refusal)),
+        };
+        let wanted = self.cluster().token.clone();
+        if wanted.is_some() && wanted != asked.token {
+            return Ok(refused(&Refusal::unauthorized()));
+        }
+        let (n, effect) = self.record(&asked);
+        match effect {
+            Some(Effect::Throttle) => {
+                return Ok(self.refuse(n, &Refusal::too_many_requests()));
+            }
+            Some(Effect::Error { status, code, message }) => {
+                return Ok(self.refuse(n, &Refusal::new(status, code, message)));
+            }
+            Some(Effect::ServerError500) => {
+                let message = "Internal error occurred: the sandbox was told to fail";
+                return Ok(self.refuse(n, &Refusal::new(500, "InternalError", message)));
+            }
+            Some(_) => {
+                self.board().outcome(n, Outcome::Lost { acted: false });
+                return Err(Lost);
+            }
+            None => {}
+        }
+        match self.target(&asked) {
+            Ok(target) => {
+                self.board().outcome(n, Outcome::Done);
+                Ok(super::forward::accept(self, request, target))
+            }
+            Err(refusal) => Ok(self.refuse(n, &refusal)),
+        }
+    }
+
+    fn target(&self, asked: &Asked) -> Answer<Target> {
+        let Path::Resource(place) = &asked.path else { return Err(Refusal::no_such_path()) };
+        let (Some(namespace), Some(pod)) = (&place.namespace, &place.name) else {
+            return Err(Refusal::no_such_path());
+        };
+        let port = asked
+            .query("ports")
+            .parse()
+            .map_err(|_| Refusal::bad_request("one port must be named: ports=8080"))?;
+        self.with_store(|store| match store.get("pods", namespace, pod) {
+            None => {
+                let named = super::status::Named { group: "", plural: "pods", name: pod };
+                Err(Refusal::not_found(named))
+            }
+            Some(found) if found["status"]["phase"] != "Running" => {
+                Err(Refusal::bad_request(format!(
+                    "unable to forward port because pod is not running. Current status={}",
+                    found["status"]["phase"].as_str().unwrap_or("Pending")
+                )))
+            }
+            Some(_) => Ok(Target { namespace: namespace.clone(), pod: pod.clone(), port }),
+        })
+    }
+
+    /// Version and environment of the coderd that answers at `target`, if one does.
+    pub(super) fn coderd_in(&self, target: &Target) -> Option<(String, BTreeMap<String, String>)> {
+        self.with_store(|store| {
+            let pod = store.get("pods", &target.namespace, &target.pod)?;
+            if target.port != 8080 || !is_ready(pod) || stopping(pod) {
+                return None;
+            }
+            let mut all = pod["spec"]["containers"].as_array()?.iter();
+            all.find_map(|container| {
+                let version = coderd_version(container)?;
+                Some((version, environment(store, pod, container).ok()?))
+            })
+        })
+    }
+
+    /// Lets the coderd at `target` answer; `None` when there is none any more.
+    pub(super) fn ask_coderd(
+        &self,
+        target: &Target,
+        mut asked: coderd::Asked,
+    ) -> Option<coderd::Reply> {
+        let (version, environment) = self.coderd_in(target)?;
+        asked.database = coderd::database_of(&environment)?;
+        (asked.version, asked.environment) = (version, environment);
+        let mut cluster = self.cluster();
+        let cluster = &mut *cluster;
+        let lock = match &mut cluster.disk {
+            Some(disk) => Some(disk.lock(&mut cluster.store).ok()?),
+            None => None,
+        };
+        asked.at = milliseconds(self.now(&cluster.store));
+        let reply = coderd::answer(&mut cluster.store.coder, &asked);
+        if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
+            disk.write(&mut cluster.store, lock).ok()?;
+        }
+        Some(reply)
+    }
+
     fn record(&self, asked: &Asked) -> (u64, Option<Effect>) {
         let operation = asked.operation();
         let mutating = asked.mutates();
@@ -232,7 +345,7 @@ impl KubeSandbox {
                 self.board().outcome(n, Outcome::Done);
                 match outgoing {
                     Outgoing::Object((code, object)) => response(code, &object.to_string()),
-                    Outgoing::Text(text) => response(200, text),
+                    Outgoing::Text(text) => response(200, &text),
                     Outgoing::Watch(watch, initial) => {
                         let body = watch::body(self.clone(), *watch, initial);
                         with_body(200, body)
@@ -252,7 +365,7 @@ impl KubeSandbox {
         };
         let now = self.now(&cluster.store);
         let known = cluster.store.version;
-        cluster.store.advance(now);
+        self.advance(&mut cluster.store, now);
         let outgoing = cluster.route(asked, now);
         if cluster.store.version != known {
             if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
@@ -273,7 +386,7 @@ impl KubeSandbox {
             None => None,
         };
         let now = self.now(&cluster.store);
-        if cluster.store.advance(now) {
+        if self.advance(&mut cluster.store, now) {
             if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
                 && disk.write(&mut cluster.store, lock).is_err()
             {
@@ -287,6 +400,30 @@ impl KubeSandbox {
     /// A receiver that wakes when this process changes the store.
     pub(super) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.inner.changes.subscribe()
+    }
+
+    /// Does what time and controllers have done by `now`; answers whether anything changed.
+    fn advance(&self, store: &mut Store, now: SystemTime) -> bool {
+        let around = self.around().clone();
+        let around = Around { nodes: around.0.nodes(now), database: &*around.1 };
+        let emptied = store.advance(now);
+        advance(store, &around, milliseconds(now)) || emptied
+    }
+
+    fn around(&self) -> MutexGuard<'_, (Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)> {
+        self.inner.around.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets where the cluster's nodes come from. Without this there are two, of four CPUs each,
+    /// in two zones of us-east-1.
+    pub fn set_nodes(&self, nodes: impl NodeSource + 'static) {
+        self.around().0 = Arc::new(nodes);
+    }
+
+    /// Sets who judges the logins of coderd to its database. Without this every login with a
+    /// password is good.
+    pub fn set_databases(&self, databases: impl DatabaseSource + 'static) {
+        self.around().1 = Arc::new(databases);
     }
 
     fn now(&self, store: &Store) -> SystemTime {
@@ -309,7 +446,7 @@ impl Cluster {
             object.map(|object| Outgoing::Object((200, object))).ok_or_else(Refusal::no_such_path)
         };
         match &asked.path {
-            Path::Health => Ok(Outgoing::Text("ok")),
+            Path::Health => Ok(Outgoing::Text("ok".to_owned())),
             Path::Version => found(Some(discovery::version())),
             Path::OpenApi => found(Some(openapi::index(&self.store))),
             Path::OpenApiOf { group, version } => {
@@ -324,12 +461,26 @@ impl Cluster {
             Path::Resource(place) => {
                 let resource = find(&self.store, &place.group, &place.version, &place.plural)
                     .ok_or_else(Refusal::no_such_path)?;
+                if place.plural == "pods" && place.subresource.as_deref() == Some("log") {
+                    return self.log(place);
+                }
                 if asked.watches() {
                     return self.watch(asked, place, resource, now);
                 }
                 self.verb(asked, place, resource, now)
             }
         }
+    }
+
+    fn log(&self, place: &Place) -> Answer<Outgoing> {
+        let name = place.name.as_deref().unwrap_or_default();
+        let namespace = place.namespace.as_deref().unwrap_or_default();
+        let pod = self.store.get("pods", namespace, name).ok_or_else(|| {
+            Refusal::not_found(super::status::Named { group: "", plural: "pods", name })
+        })?;
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let lines = self.store.lives.get(uid).map(|life| life.log.join("\n") + "\n");
+        Ok(Outgoing::Text(lines.unwrap_or_default()))
     }
 
     fn verb(
@@ -386,6 +537,22 @@ impl Cluster {
         }
         Ok(Outgoing::Watch(Box::new(watch), initial))
     }
+}
+
+/// The nodes of a cluster that nobody gave any.
+fn two_nodes() -> Vec<NodeFacts> {
+    let node = |number: u8, zone: &str| NodeFacts {
+        name: format!("ip-10-0-{number}-10.ec2.internal"),
+        instance_id: format!("i-0000000000000000{number}"),
+        zone: zone.to_owned(),
+        instance_type: "m5.xlarge".to_owned(),
+        labels: BTreeMap::new(),
+        taints: Vec::new(),
+        cpus: 4,
+        memory_mib: 16_384,
+        ready_at: SystemTime::UNIX_EPOCH,
+    };
+    vec![node(1, "us-east-1a"), node(2, "us-east-1b")]
 }
 
 fn refused(refusal: &Refusal) -> Response<KubeBody> {

@@ -1,12 +1,14 @@
 //! Lets Kubernetes clients reach the sandbox: in the same process, and over HTTP.
 
 use super::cluster::{KubeBody, KubeSandbox};
+use super::forward::is_upgrade;
 use crate::sandbox::Lost;
 use crate::sandbox::serve::answer_on;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::task::{Context, Poll};
 use tokio::net::TcpListener;
@@ -38,6 +40,9 @@ impl tower::Service<Request<kube::client::Body>> for KubeService {
 
     fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
         let sandbox = self.sandbox.clone();
+        if is_upgrade(&request) {
+            return Box::pin(upgraded(sandbox, request));
+        }
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body: Bytes = body.collect_bytes().await?;
@@ -64,11 +69,38 @@ pub async fn serve(
     answer_on(listener, shutdown, answer).await
 }
 
+/// Sends one request over a connection of its own, which may become another protocol's.
+async fn upgraded(
+    sandbox: KubeSandbox,
+    request: Request<kube::client::Body>,
+) -> Result<Response<KubeBody>, Broken> {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(async move {
+        let service = hyper::service::service_fn(move |request| {
+            let sandbox = sandbox.clone();
+            async move { answer(&sandbox, request).await }
+        });
+        // An error here is a client that went away, or a connection that a fault broke.
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(far), service)
+            .with_upgrades()
+            .await;
+    });
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(near)).await?;
+    tokio::spawn(connection.with_upgrades());
+    let response = sender.send_request(request).await?;
+    Ok(response.map(|body| body.map_err(|_| Lost).boxed_unsync()))
+}
+
 /// An error makes hyper close the connection without an answer, as a lost one is.
 async fn answer(
     sandbox: &KubeSandbox,
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<KubeBody>, Lost> {
+    if is_upgrade(&request) {
+        return sandbox.forward(request);
+    }
     let (parts, body) = request.into_parts();
     // A body that breaks off is the client's end of a lost connection.
     let body = body.collect().await.map_err(|_| Lost)?.to_bytes();

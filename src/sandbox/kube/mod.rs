@@ -2,14 +2,16 @@
 //! any listed type, with the rules of server-side apply.
 //!
 //! It stores objects and keeps the books (versions, owners of fields, finalizers, namespaces that
-//! take a while to go). It runs nothing: no controller makes pods of a deployment.
+//! take a while to go). Deployments make pods that run on the cluster's nodes (`controllers`).
 
 mod admit;
 mod cluster;
 mod connect;
+mod controllers;
 mod discovery;
 mod disk;
 mod fields;
+mod forward;
 mod managers;
 mod merge;
 mod openapi;
@@ -22,6 +24,8 @@ mod status;
 mod store;
 mod verbs;
 mod watch;
+mod websocket;
 
 pub use cluster::{KubeBody, KubeSandbox};
 pub use connect::{KubeService, serve};
+pub use controllers::{NodeFacts, NodeSource};

@@ -1,6 +1,8 @@
 //! What the cluster holds, and what happened to it.
 
+use super::controllers::Life;
 use super::resources::Resource;
+use crate::sandbox::coderd::Databases;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -38,6 +40,24 @@ pub(super) struct Store {
     forgotten: u64,
     /// When namespaces on their way out will be gone, in milliseconds since 1970.
     leaving: BTreeMap<String, u64>,
+    /// When controllers have something to do next, in milliseconds since 1970.
+    #[serde(default)]
+    pub(super) due: Option<u64>,
+    /// The version that controllers have seen last.
+    #[serde(default)]
+    pub(super) reconciled: u64,
+    /// When controllers looked last, in milliseconds since 1970.
+    #[serde(default)]
+    pub(super) touched: u64,
+    /// What the API does not show of pods, by uid.
+    #[serde(default)]
+    pub(super) lives: BTreeMap<String, Life>,
+    /// What coderd keeps in its databases.
+    #[serde(default)]
+    pub(super) coder: Databases,
+    /// How many pod addresses were given.
+    #[serde(default)]
+    pods: u32,
 }
 
 /// One change of one object.
@@ -122,6 +142,27 @@ impl Store {
         self.addresses += 1;
         let [_, _, third, fourth] = self.addresses.to_be_bytes();
         format!("172.20.{third}.{}", fourth.max(1))
+    }
+
+    /// A new address of a pod.
+    pub(super) fn pod_ip(&mut self) -> String {
+        self.pods += 1;
+        let [_, _, third, fourth] = self.pods.to_be_bytes();
+        format!("10.0.{}.{}", 64_u8.wrapping_add(third), fourth.max(4))
+    }
+
+    /// Whether an event with this message was said of the object with this uid.
+    pub(super) fn has_said(&self, uid: &Value, message: &str) -> bool {
+        self.of("events")
+            .any(|event| event["involvedObject"]["uid"] == *uid && event["message"] == message)
+    }
+
+    /// The message of a warning with this reason about the object with this uid.
+    pub(super) fn warned(&self, uid: &Value, reason: &str) -> Option<String> {
+        let mut events = self
+            .of("events")
+            .filter(|event| event["involvedObject"]["uid"] == *uid && event["reason"] == reason);
+        events.next()?["message"].as_str().map(str::to_owned)
     }
 
     /// All objects of one resource.
@@ -283,6 +324,13 @@ pub(super) fn has_finalizers(object: &Value) -> bool {
 pub(super) fn mark_deleted(object: &mut Value, now: SystemTime) {
     object["metadata"]["deletionTimestamp"] = crate::clock::timestamp(now).into();
     object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+}
+
+/// Marks a pod as being deleted at `at`, to be gone within `grace` seconds.
+pub(super) fn mark_deleted_with(object: &mut Value, at: u64, grace: u64) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(at);
+    object["metadata"]["deletionTimestamp"] = crate::clock::timestamp(now).into();
+    object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
 }
 
 fn key(object: &Value) -> String {

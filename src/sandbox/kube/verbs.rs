@@ -1,13 +1,14 @@
 //! The verbs: get, list, create, update, patch, delete.
 
 use super::admit::admit;
+use super::controllers::begin_end;
 use super::managers::{Author, apply, note_update, without_system};
 use super::patch;
 use super::request::{Asked, Place};
 use super::resources::{Resource, find};
 use super::selector::Selector;
 use super::status::{Answer, Refusal, deleted};
-use super::store::{Store, has_finalizers, mark_deleted, name_of, namespace_of};
+use super::store::{Store, has_finalizers, mark_deleted, milliseconds, name_of, namespace_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
@@ -500,6 +501,13 @@ impl Call<'_> {
             }
             return live;
         }
+        if id == "pods" {
+            let at = milliseconds(self.now);
+            let force = self.asked.delete_option("/gracePeriodSeconds").is_some_and(|s| s == "0");
+            if !force && let Some(left) = begin_end(self.store, live.clone(), at) {
+                return left;
+            }
+        }
         self.store.remove(&id, &live);
         let name = name_of(&live).to_owned();
         deleted(self.resource.named(&name), &uid)
@@ -522,6 +530,8 @@ impl Call<'_> {
         } else if has_finalizers(&dependent) {
             mark_deleted(&mut dependent, self.now);
             self.store.put(resource, dependent);
+        } else if resource == "pods" {
+            begin_end(self.store, dependent, milliseconds(self.now));
         } else {
             let uid = dependent["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
             self.store.remove(resource, &dependent);
