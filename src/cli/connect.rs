@@ -6,11 +6,15 @@ use super::failure::{Failure, Result};
 use super::trace::TraceParent;
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
+#[cfg(feature = "sandbox")]
+use crate::aws::route53::dns::Dns;
 use crate::aws::route53::dns::PublicDns;
 use crate::aws::secrets::SecretSources;
 use crate::clock::Clock;
 use crate::kind::Connectors;
 use crate::name::Region;
+#[cfg(feature = "sandbox")]
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How much faster the sandbox's time runs than the wall's: fifteen minutes in twenty seconds.
@@ -26,7 +30,8 @@ pub struct Connected {
     pub connectors: Connectors,
 }
 
-/// Connects to what the flags say.
+/// Connects to what the flags say. `own_cluster` says whether the deployment has a cluster of its
+/// own: the sandbox has one besides for those that do not.
 ///
 /// # Errors
 /// When the sandbox's state can not be opened, or the kubeconfig can not be read.
@@ -36,10 +41,11 @@ pub async fn connect(
     home: &Region,
     use_fips: bool,
     assume_role: Option<AssumeRole>,
+    own_cluster: bool,
 ) -> Result<Connected> {
     #[cfg(feature = "sandbox")]
     if let Some(path) = &global.sandbox {
-        return sandboxed(global, folder, path, home).await;
+        return sandboxed(global, folder, path, home, own_cluster).await;
     }
     #[cfg(not(feature = "sandbox"))]
     if global.sandbox.is_some() {
@@ -86,14 +92,36 @@ pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
     }
 }
 
+/// The account of the sandbox.
+#[cfg(feature = "sandbox")]
+const SANDBOX_ACCOUNT: &str = "123456789012";
+
+/// The public DNS, as the sandbox's Route 53 fills it.
+#[cfg(feature = "sandbox")]
+struct SandboxDns(crate::sandbox::Sandbox);
+
+#[cfg(feature = "sandbox")]
+impl Dns for SandboxDns {
+    fn name_servers<'a>(
+        &'a self,
+        domain: &'a str,
+    ) -> futures::future::BoxFuture<'a, std::result::Result<BTreeSet<String>, String>> {
+        let servers = self.0.resolve(domain, "NS");
+        let servers = servers.iter().map(|server| server.trim_end_matches('.').to_lowercase());
+        Box::pin(std::future::ready(Ok(servers.collect())))
+    }
+}
+
 #[cfg(feature = "sandbox")]
 async fn sandboxed(
     global: &Global,
     folder: &Path,
     path: &PathBuf,
     home: &Region,
+    own_cluster: bool,
 ) -> Result<Connected> {
-    use crate::sandbox::SandboxHttp;
+    use crate::sandbox::kube::KubeService;
+    use crate::sandbox::{Clusters, SandboxHttp};
     use aws_credential_types::Credentials;
     use aws_credential_types::provider::SharedCredentialsProvider;
     let sandbox = open_sandbox(&sandbox_path(Some(path)), SANDBOX_RATE)?;
@@ -109,13 +137,26 @@ async fn sandboxed(
         )))
         .build();
     let clients = Clients::from_config(base, true, clock, clock.unix());
-    let connectors =
-        Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
-    let connectors = if global.kubeconfig.is_some() {
-        with_cluster(global, connectors).await?
+    let connectors = Connectors::default()
+        .with(clients.clone())
+        .with(SecretSources::of_process(folder))
+        .with(PublicDns(std::sync::Arc::new(SandboxDns(sandbox.clone()))));
+    if global.kubeconfig.is_some() {
+        let connectors = with_cluster(global, connectors).await?;
+        return Ok(Connected { clock, clients, connectors });
+    }
+    let state = sandbox_path(Some(path));
+    let has_clusters = !sandbox.clusters(SANDBOX_ACCOUNT, home.as_str()).is_empty();
+    let connectors = if own_cluster || has_clusters {
+        let clusters = Clusters::new(sandbox, SANDBOX_ACCOUNT, Some(state));
+        connectors.with(crate::kube::ClusterTransport::new(move |access| {
+            let api = clusters
+                .at(access.region.as_str(), &access.endpoint)
+                .map_err(|error| crate::kind::Error::local(error.to_string()))?;
+            Ok(::kube::Client::new(KubeService::new(api), "default"))
+        }))
     } else {
-        let cluster = open_cluster(&sandbox_path(Some(path)), clock)?;
-        let service = crate::sandbox::kube::KubeService::new(cluster);
+        let service = KubeService::new(open_cluster(&state, clock)?);
         connectors.with(crate::kube::Cluster::new(::kube::Client::new(service, "default")))
     };
     Ok(Connected { clock, clients, connectors })

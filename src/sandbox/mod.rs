@@ -9,6 +9,7 @@
 
 mod acm;
 mod autoscaling;
+mod clusters;
 pub mod coderd;
 mod connect;
 mod disk;
@@ -40,6 +41,7 @@ mod wire;
 mod world;
 
 pub use autoscaling::Attached;
+pub use clusters::{Clusters, Unreachable};
 pub use connect::SandboxHttp;
 pub use disk::{OpenError, last_time, reset};
 pub use eks::{Access, Endpoint, Node};

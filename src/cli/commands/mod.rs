@@ -94,9 +94,10 @@ async fn session_of(global: &Global, loaded: Loaded, facts: Option<Facts>) -> Re
         }
         (None, None) => None,
     };
-    let connected =
-        connect(global, &spec_folder(global), &spec.home_region, spec.use_fips, assume_role)
-            .await?;
+    let own_cluster = spec.cluster.is_some();
+    let folder = spec_folder(global);
+    let home = &spec.home_region;
+    let connected = connect(global, &folder, home, spec.use_fips, assume_role, own_cluster).await?;
     let target = Target::of(&loaded);
     let session = Session::open(connected, Some(loaded), target, facts).await?;
     interruptible(&session);
@@ -114,7 +115,8 @@ async fn session_without_spec(
         external_id: None,
         session_name: "coderctl".to_owned(),
     });
-    let connected = connect(global, Path::new("."), &home_region, false, assume_role).await?;
+    let connected =
+        connect(global, Path::new("."), &home_region, false, assume_role, false).await?;
     let target = Target { name, account: None, home_region, tags: Tags::new(), bucket: None };
     let session = Session::open(connected, None, target, None).await?;
     interruptible(&session);
