@@ -11,7 +11,6 @@ mod suite {
     mod execute_events;
     mod faults;
     mod guard;
-    mod harness;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
     mod kinds_eks;

@@ -17,6 +17,7 @@ mod settings;
 use super::Kms;
 use crate::aws::call::{Passing, Repeat, call, safe};
 use crate::aws::policy::{Document, same};
+use crate::aws::rds::snapshot;
 use crate::aws::settle::{Patience, until_ready};
 use crate::aws::tags::touches;
 use crate::graph::Handle;
@@ -120,6 +121,7 @@ impl Kind for Key {
             "kms:CancelKeyDeletion",
             "kms:TagResource",
             "kms:UntagResource",
+            "rds:DescribeDBClusterSnapshots",
         ],
         ..Nature::PLAIN
     };
@@ -276,6 +278,10 @@ impl Kind for Key {
         let kms = cx.api::<Kms>()?;
         let id = found.live.id.as_str();
         let days = found.live.deletion_window_days.clamp(7, 30);
+        if still_encrypts(cx, found).await? {
+            // Without its alias it is nobody's; an apply that wants it again finds it by its tags.
+            return unnamed(cx, id).await;
+        }
         let scheduled = safe(cx, "kms:ScheduleKeyDeletion", || {
             kms.0.schedule_key_deletion().key_id(id).pending_window_in_days(days).send()
         })
@@ -289,12 +295,7 @@ impl Kind for Key {
             }
         }
         // An alias stays with its key until that is really gone, and its name is taken as long.
-        for (alias, key) in lookup::aliases(cx).await? {
-            if key == id {
-                settings::unname(cx, &alias).await?;
-            }
-        }
-        Ok(())
+        unnamed(cx, id).await
     }
 
     async fn find_foreign(
@@ -306,4 +307,24 @@ impl Kind for Key {
         let reading = lookup::whole(cx, id.as_str(), &aliases).await?;
         Ok(reading.map(|reading| reading.owned(owner)))
     }
+}
+
+/// Takes all aliases from a key.
+async fn unnamed(cx: &Cx, id: &str) -> Result<()> {
+    for (alias, key) in lookup::aliases(cx).await? {
+        if key == id {
+            settings::unname(cx, &alias).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a key of the database encrypts a snapshot that stays: without it, that could never be
+/// restored.
+async fn still_encrypts(cx: &Cx, found: &Found<Key>) -> Result<bool> {
+    if found.owner.address.section() != "database" {
+        return Ok(false);
+    }
+    let snapshots = snapshot::all(cx).await?;
+    Ok(snapshots.iter().any(|snapshot| snapshot.key.as_ref() == Some(&found.live.arn)))
 }

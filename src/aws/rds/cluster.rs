@@ -449,7 +449,7 @@ const PATIENCE: Patience = Patience { every: 5, at_most: 7200 };
 /// A cluster that is busy takes no delete yet; one that is being deleted never will.
 const DELETING: [Passing; 1] = [Passing {
     code: "InvalidDBClusterStateFault",
-    message: "not currently in the available state",
+    message: "available state",
     seconds: 900,
     waiting_for: "the database cluster to be available",
 }];

@@ -6,6 +6,7 @@
 pub mod cluster;
 pub mod cluster_parameter_group;
 pub mod instance;
+pub mod snapshot;
 pub mod subnet_group;
 
 use super::Clients;

@@ -162,7 +162,10 @@ impl Kind for ManagedSecret {
                 listed.clashes.push(Clash { address: wants.address.clone(), id, owner });
                 continue;
             }
-            reading.list(cx, &mut listed);
+            // One that is scheduled for deletion is gone for everybody but who wants it back.
+            if wants.is_some() || reading.status != Status::Leaving {
+                reading.list(cx, &mut listed);
+            }
         }
         Ok(listed)
     }

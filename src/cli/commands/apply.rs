@@ -135,7 +135,10 @@ pub(super) async fn go(
     let report = progress.finish();
     let carried = carried?;
     let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
-    let kept = if options.destroy { super::destroy::kept(session).await } else { Vec::new() };
+    let kept = match options.destroy {
+        true => super::destroy::kept(session, &carried).await,
+        false => Vec::new(),
+    };
     if let Some(report) = report {
         view::summary(global, session, &carried, &report, &outputs, &kept);
     }

@@ -10,7 +10,7 @@ const ROLE: &str = "coder-workspace-perms";
 
 pub(super) fn service_account(coder: &Coder) -> ServiceAccount {
     ServiceAccount {
-        metadata: labels::metadata(coder, &coder.namespace, SERVER),
+        metadata: labels::metadata(&coder.namespace, SERVER),
         // Pods that name it say themselves whether they want its token.
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
@@ -28,7 +28,7 @@ pub(super) fn role(coder: &Coder) -> Role {
         ..PolicyRule::default()
     };
     Role {
-        metadata: labels::metadata(coder, &coder.workspace_namespace, ROLE),
+        metadata: labels::metadata(&coder.workspace_namespace, ROLE),
         rules: Some(vec![
             rule("", "pods"),
             rule("", "persistentvolumeclaims"),
@@ -40,7 +40,7 @@ pub(super) fn role(coder: &Coder) -> Role {
 /// The role is bound where workspaces are, to the account where the server is.
 pub(super) fn role_binding(coder: &Coder) -> RoleBinding {
     RoleBinding {
-        metadata: labels::metadata(coder, &coder.workspace_namespace, ROLE),
+        metadata: labels::metadata(&coder.workspace_namespace, ROLE),
         role_ref: RoleRef {
             api_group: Some("rbac.authorization.k8s.io".to_owned()),
             kind: "Role".to_owned(),

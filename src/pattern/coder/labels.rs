@@ -20,19 +20,25 @@ pub(super) fn selector() -> LabelSelector {
 }
 
 /// The labels of everything that belongs to the server.
-pub(super) fn all(coder: &Coder) -> BTreeMap<String, String> {
+fn all() -> BTreeMap<String, String> {
     let mut labels = selected();
     labels.insert("app.kubernetes.io/part-of".to_owned(), SERVER.to_owned());
+    labels
+}
+
+/// [`all`], and which version runs: for the server itself, so that an upgrade changes nothing else.
+pub(super) fn versioned(coder: &Coder) -> BTreeMap<String, String> {
+    let mut labels = all();
     labels.insert("app.kubernetes.io/version".to_owned(), coder.version.clone());
     labels
 }
 
 /// Name, namespace and labels of an object.
-pub(super) fn metadata(coder: &Coder, namespace: &str, name: &str) -> ObjectMeta {
+pub(super) fn metadata(namespace: &str, name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(namespace.to_owned()),
-        labels: Some(all(coder)),
+        labels: Some(all()),
         ..ObjectMeta::default()
     }
 }

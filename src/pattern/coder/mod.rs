@@ -45,7 +45,7 @@ pub(super) fn add(
         return Ok(None);
     };
     let access = cluster.cluster.access();
-    let made = objects::add(
+    let server = objects::add(
         draft,
         &objects::Wanted {
             coder: wanted,
@@ -63,16 +63,16 @@ pub(super) fn add(
             "aws-ebs-csi-driver" => continue,
             _ => "its pod needs an address",
         };
-        draft.graph.after(made.server, *addon, Need::Ready, reason);
+        draft.graph.after(server, *addon, Need::Ready, reason);
     }
     if let Some(nodes) = cluster.groups.get(wanted.node_group.as_str()) {
-        draft.graph.after(made.server, *nodes, Need::Ready, "it runs on them");
+        draft.graph.after(server, *nodes, Need::Ready, "it runs on them");
     }
     for instance in &database.instances {
         let reason = "it ends at once when its database does not answer";
-        draft.graph.after(made.server, *instance, Need::Ready, reason);
+        draft.graph.after(server, *instance, Need::Ready, reason);
     }
-    Ok(Some(owner(draft, wanted, &access, made.server)))
+    Ok(Some(owner(draft, wanted, &access, server)))
 }
 
 fn owner(

@@ -32,7 +32,7 @@ pub(super) fn server(coder: &Coder, vpc: Ipv4Net) -> NetworkPolicy {
         });
     }
     NetworkPolicy {
-        metadata: labels::metadata(coder, &coder.namespace, "coder"),
+        metadata: labels::metadata(&coder.namespace, "coder"),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(labels::selector()),
             policy_types: Some(vec!["Ingress".to_owned()]),
@@ -72,7 +72,7 @@ pub(super) fn workspaces(coder: &Coder, vpc: Ipv4Net) -> NetworkPolicy {
         },
     ];
     NetworkPolicy {
-        metadata: labels::metadata(coder, &coder.workspace_namespace, "workspaces"),
+        metadata: labels::metadata(&coder.workspace_namespace, "workspaces"),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
             policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),

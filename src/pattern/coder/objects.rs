@@ -28,24 +28,16 @@ pub(in crate::pattern) struct Wanted<'a> {
     pub(in crate::pattern) database: DatabaseUrl,
 }
 
-/// What of the objects others wait for.
-pub(in crate::pattern) struct Objects {
-    /// The server.
-    pub(in crate::pattern) server: Handle<Object>,
-    /// What needs a driver in the cluster, or nodes, once it is used.
-    pub(in crate::pattern) storage_class: Handle<Object>,
-}
-
-/// Adds the objects.
+/// Adds the objects, and gives the server.
 ///
 /// # Errors
 /// When one of them can not be written as a manifest: a fault of this program.
 pub(in crate::pattern) fn add(
     draft: &mut Draft<'_>,
     wanted: &Wanted<'_>,
-) -> Result<Objects, Vec<Unbuildable>> {
+) -> Result<Handle<Object>, Vec<Unbuildable>> {
     let coder = wanted.coder;
-    let storage_class = put(draft, wanted, "storage-class/gp3", &storage::class())?;
+    put(draft, wanted, "storage-class/gp3", &storage::class())?;
     let home = put(draft, wanted, "namespace/server", &namespaces::server(coder))?;
     let workspaces = put(draft, wanted, "namespace/workspaces", &namespaces::workspaces(coder))?;
     let account =
@@ -97,7 +89,7 @@ pub(in crate::pattern) fn add(
     for secret in read {
         draft.graph.after(server, secret, Need::Ready, "it reads the secret when it starts");
     }
-    Ok(Objects { server, storage_class })
+    Ok(server)
 }
 
 const IN_ITS_NAMESPACE: &str = "Kubernetes refuses objects in a namespace that is not there";

@@ -34,7 +34,8 @@ pub(super) fn deployment(
     ingress: &Ingress,
     group: (&str, &NodeGroup),
 ) -> Deployment {
-    let metadata = labels::metadata(coder, &coder.namespace, SERVER);
+    let mut metadata = labels::metadata(&coder.namespace, SERVER);
+    metadata.labels = Some(labels::versioned(coder));
     Deployment {
         spec: DeploymentSpec {
             replicas: Some(i32::from(coder.replicas)),

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 /// not tied to one server: load balancers of this type refuse that, and the servers share all.
 pub(super) fn server(coder: &Coder, ingress: &Ingress) -> Service {
     Service {
-        metadata: labels::metadata(coder, &coder.namespace, SERVER),
+        metadata: labels::metadata(&coder.namespace, SERVER),
         spec: Some(ServiceSpec {
             type_: Some("NodePort".to_owned()),
             session_affinity: Some("None".to_owned()),
@@ -35,7 +35,7 @@ pub(super) fn server(coder: &Coder, ingress: &Ingress) -> Service {
 /// Each server's metrics under an address of its own.
 pub(super) fn metrics(coder: &Coder) -> Service {
     Service {
-        metadata: labels::metadata(coder, &coder.namespace, "coder-metrics"),
+        metadata: labels::metadata(&coder.namespace, "coder-metrics"),
         spec: Some(ServiceSpec {
             cluster_ip: Some("None".to_owned()),
             selector: Some(labels::selected()),
@@ -56,7 +56,7 @@ pub(super) fn metrics(coder: &Coder) -> Service {
 /// nodes that can never be drained are worse.
 pub(super) fn disruption_budget(coder: &Coder) -> PodDisruptionBudget {
     PodDisruptionBudget {
-        metadata: labels::metadata(coder, &coder.namespace, SERVER),
+        metadata: labels::metadata(&coder.namespace, SERVER),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(labels::selector()),
