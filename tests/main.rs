@@ -34,6 +34,7 @@ mod suite {
     mod sandbox_kube;
     mod sandbox_services;
     pub(crate) mod seeds;
+    mod simple;
     mod spec;
     mod toy;
     mod witness;

@@ -285,6 +285,8 @@ fn nothing_names_the_machine_it_was_written_on() {
     for path in all {
         let text = std::fs::read_to_string(&path).unwrap();
         for (at, line) in text.lines().enumerate() {
+            // The folder of Coder's user in its own image is nobody's machine.
+            let line = line.replace("/home/coder", "");
             let hit = words.iter().find(|word| {
                 line.find(word.as_str()).is_some_and(|place| {
                     // A path starts there; `region/home/…` is part of something else.

@@ -9,8 +9,10 @@ use coderctl::cli::session::{Session, Target};
 use coderctl::clock::Clock;
 use coderctl::event::{Event, What};
 use coderctl::kind::{Connectors, Tags};
+use coderctl::kube::ClusterTransport;
 use coderctl::plan::{Options, Plan};
-use coderctl::sandbox::{Faults, Sandbox};
+use coderctl::sandbox::kube::KubeService;
+use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,6 +55,8 @@ pub(crate) enum End {
 #[derive(Clone)]
 pub(crate) struct Deployment {
     pub(crate) sandbox: Sandbox,
+    /// The Kubernetes APIs of its clusters.
+    clusters: Clusters,
     seed: u64,
 }
 
@@ -60,12 +64,17 @@ impl Deployment {
     /// An account in which nothing was ever done.
     pub(crate) fn new(seed: u64) -> Deployment {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Deployment { sandbox: Sandbox::in_memory(Clock::starting_at(start, 1), seed), seed }
+        Deployment::of(Sandbox::in_memory(Clock::starting_at(start, 1), seed), seed)
     }
 
-    /// An account that is as this one is now.
+    fn of(sandbox: Sandbox, seed: u64) -> Deployment {
+        let clusters = Clusters::new(sandbox.clone(), "123456789012", None);
+        Deployment { sandbox, clusters, seed }
+    }
+
+    /// An account that is as this one is now, with nothing in its clusters.
     pub(crate) fn fork(&self) -> Deployment {
-        Deployment { sandbox: self.sandbox.fork(), seed: self.seed }
+        Deployment::of(self.sandbox.fork(), self.seed)
     }
 
     /// Lets `seconds` pass.
@@ -80,7 +89,14 @@ impl Deployment {
     async fn session(&self, spec: Option<Loaded>, target: Target) -> Result<Session, String> {
         let clock = self.sandbox.clock();
         let clients = Clients::from_config(config(&self.sandbox), true, clock, self.seed);
-        let connectors = Connectors::default().with(clients.clone());
+        let clusters = self.clusters.clone();
+        let transport = ClusterTransport::new(move |access| {
+            let api = clusters
+                .at(access.region.as_str(), &access.endpoint)
+                .map_err(|error| coderctl::kind::Error::local(error.to_string()))?;
+            Ok(kube::Client::new(KubeService::new(api), "default"))
+        });
+        let connectors = Connectors::default().with(clients.clone()).with(transport);
         let connected = Connected { clock, clients, connectors };
         Session::open(connected, spec, target, None)
             .await

@@ -42,16 +42,3 @@ pub(crate) fn plain(name: &str) -> String {
     plain.push_str(rest);
     plain.trim_end_matches('.').to_lowercase()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn names_lose_escapes_case_and_the_final_dot() {
-        assert_eq!(plain(r"\052.Apps.Example.com."), "*.apps.example.com");
-        assert_eq!(plain("a.example.com"), "a.example.com");
-        assert_eq!(plain(r"odd\x.example.com."), r"odd\x.example.com");
-        assert_eq!(plain(r"end\"), r"end\");
-    }
-}

@@ -67,6 +67,7 @@ fn help_lists_exactly_the_commands() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let expected = [
+        "init",
         "validate",
         "plan",
         "apply",

@@ -142,18 +142,3 @@ pub(super) fn is_at_least(have: &String, want: &String) -> bool {
     };
     numbers(have) >= numbers(want)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::is_at_least;
-
-    #[test]
-    fn versions_compare_by_number() {
-        let at_least = |have: &str, want: &str| is_at_least(&have.to_owned(), &want.to_owned());
-        assert!(at_least("16.13", "16.4"));
-        assert!(at_least("16.4", "16"));
-        assert!(at_least("17.1", "16.13"));
-        assert!(!at_least("16.4", "16.13"));
-        assert!(!at_least("16.13", "17"));
-    }
-}

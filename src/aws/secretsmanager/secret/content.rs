@@ -96,30 +96,3 @@ impl Content {
         Ok(Some((Secret::new(text), Secret::new(value))))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_have_the_length_and_the_characters_asked_for() {
-        for (charset, length) in [(Charset::Alphanumeric, 40), (Charset::Hex, 64)] {
-            let one = charset.random(length).unwrap();
-            assert_eq!(one.len(), length);
-            assert!(one.bytes().all(|byte| charset.characters().contains(&byte)));
-            assert_ne!(one, charset.random(length).unwrap());
-        }
-    }
-
-    #[test]
-    fn json_has_the_other_members() {
-        let beside = BTreeMap::from([("username".to_owned(), "coder".to_owned())]);
-        let as_json = Some(Fields { key: "password".to_owned(), beside });
-        let content = Content::Generated { length: 20, charset: Charset::Hex, as_json };
-        let (text, value) = content.fresh().unwrap().unwrap();
-        let read: serde_json::Value = serde_json::from_str(text.expose()).unwrap();
-        assert_eq!(read["username"], "coder");
-        assert_eq!(read["password"], value.expose());
-        assert!(Content::Empty.fresh().unwrap().is_none());
-    }
-}

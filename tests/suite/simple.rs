@@ -1,0 +1,80 @@
+//! SR-Simple from one file: from an empty account to a Coder that is owned, and back.
+
+use super::deployment::{Deployment, destroy, spec};
+use coderctl::plan::{Action, Options};
+
+/// The example.
+const SIMPLE: &str = "examples/sr-simple.yaml";
+
+/// What a user changes on the second day, and all that it touches.
+const CHANGES: &[(&str, &[&str])] = &[
+    (
+        "cluster.node_groups.workspace.max_size=20",
+        &["update us-east-1/cluster/node-group/workspace"],
+    ),
+    ("database.max_capacity=8", &["update us-east-1/database/cluster"]),
+    ("coder.version=2.37.1", &["update us-east-1/kubernetes/deployment/server"]),
+    (
+        "ingress.ssl_policy=ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        &["update us-east-1/ingress/listener/https"],
+    ),
+    (
+        "cluster.endpoint.public_access_cidrs=[203.0.113.0/24]",
+        &["update us-east-1/cluster/cluster"],
+    ),
+    (
+        "coder.settings.CODER_SESSION_DURATION=12h",
+        &["update us-east-1/kubernetes/deployment/server"],
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn sr_simple_lives_and_leaves_what_it_says() {
+    let account = Deployment::new(5);
+    account.done(&spec(SIMPLE, &[]), &Options::default()).await;
+    let mut set: Vec<&str> = Vec::new();
+    for (change, touched) in CHANGES {
+        set.push(change);
+        let changed = spec(SIMPLE, &set);
+        let plan = account.plan(&changed, &Options::default()).await;
+        let acts: Vec<String> = plan
+            .items
+            .iter()
+            .filter(|item| item.acts())
+            .map(|item| format!("{} {}", word(item.action), item.address))
+            .collect();
+        assert_eq!(acts, *touched, "{change}");
+        account.done(&changed, &Options::default()).await;
+    }
+    account.done(&spec(SIMPLE, &set), &destroy()).await;
+    // What is left is the zone, the record's bucket, and the way back: the last snapshot and the
+    // key that it needs.
+    let left: Vec<String> = account
+        .picture()
+        .await
+        .iter()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect();
+    for kind in
+        ["ec2/vpcs", "eks/clusters", "rds/clusters", "elbv2/load_balancers", "acm/certificates"]
+    {
+        let ours = left.iter().filter(|line| *line == kind).count();
+        assert_eq!(ours, usize::from(kind == "ec2/vpcs" && has_default_vpc()), "{kind}: {left:?}");
+    }
+    assert!(left.iter().any(|line| line.contains("snapshots")), "{left:?}");
+    assert!(left.iter().any(|line| line == "kms/keys"), "{left:?}");
+}
+
+fn has_default_vpc() -> bool {
+    false
+}
+
+fn word(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Replace => "replace",
+        Action::Delete => "delete",
+        _ => "other",
+    }
+}
