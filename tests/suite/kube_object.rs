@@ -43,6 +43,8 @@ pub(super) async fn set_up_with(
 ) -> World {
     let aws = world();
     let kube = KubeSandbox::in_memory(aws.clock(), 7);
+    // These tests say themselves how a rollout goes.
+    kube.run_controllers(false);
     let client = connect(kube.clone());
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let coder = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "coder"}});

@@ -43,6 +43,8 @@ struct Inner {
     /// The store's version, for watches to wake on.
     changes: tokio::sync::watch::Sender<u64>,
     /// Where nodes come from, and whose passwords databases take.
+    /// Whether anybody does what Deployments ask for.
+    controlled: std::sync::atomic::AtomicBool,
     around: Mutex<(Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)>,
 }
 
@@ -95,6 +97,7 @@ impl KubeSandbox {
                 board: Mutex::new(FaultBoard::default()),
                 stop,
                 changes,
+                controlled: true.into(),
                 around: Mutex::new((Arc::new(two_nodes()), Arc::new(AnyPassword))),
             }),
         }
@@ -404,6 +407,9 @@ impl KubeSandbox {
 
     /// Does what time and controllers have done by `now`; answers whether anything changed.
     fn advance(&self, store: &mut Store, now: SystemTime) -> bool {
+        if !self.inner.controlled.load(std::sync::atomic::Ordering::SeqCst) {
+            return store.advance(now);
+        }
         let around = self.around().clone();
         let around = Around { nodes: around.0.nodes(now), database: &*around.1 };
         let emptied = store.advance(now);
@@ -418,6 +424,12 @@ impl KubeSandbox {
     /// in two zones of us-east-1.
     pub fn set_nodes(&self, nodes: impl NodeSource + 'static) {
         self.around().0 = Arc::new(nodes);
+    }
+
+    /// Whether controllers run (as they do from the start). Without them nobody does what
+    /// Deployments ask for, and a test may write their status itself.
+    pub fn run_controllers(&self, run: bool) {
+        self.inner.controlled.store(run, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Sets who judges the logins of coderd to its database. Without this every login with a

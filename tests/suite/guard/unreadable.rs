@@ -151,7 +151,9 @@ async fn a_cluster_that_does_not_answer_is_not_taken_for_an_empty_one() {
         for options in [Options::default(), destroy()] {
             let plan = world.plan(&wanted, &options).await;
             let unread: Vec<&str> = plan.unread.iter().map(|unread| unread.kind.as_str()).collect();
-            assert_eq!(unread, ["kube.object"], "{shown}");
+            assert!(unread.contains(&"kube.object"), "{shown}: {unread:?}");
+            let is_within = |kind: &&str| kind.starts_with("kube.") || kind.starts_with("coderd.");
+            assert!(unread.iter().all(is_within), "{shown}: {unread:?}");
             assert!(!plan.steps.iter().any(|step| step.name.kind == "kube.object"), "{shown}");
         }
     }

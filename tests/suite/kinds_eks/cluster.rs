@@ -44,9 +44,9 @@ async fn a_cluster_lives_and_changes_one_thing_after_the_other() {
     assert_eq!(parents, expected);
     assert_eq!(world.only::<Cluster>().await.live, found.live);
 
-    // Nobody but who has an access entry may use it, and nothing runs in it.
+    // Nobody but who made it and who has an access entry may use it, and nothing runs in it.
     let entries = eks.list_access_entries().cluster_name("coder-test").send().await.unwrap();
-    assert_eq!(entries.access_entries(), [""; 0]);
+    assert_eq!(entries.access_entries(), ["arn:aws:iam::123456789012:user/sandbox"]);
     let addons = eks.list_addons().cluster_name("coder-test").send().await.unwrap();
     assert_eq!(addons.addons(), [""; 0]);
 

@@ -117,10 +117,10 @@ async fn an_access_entry_lives_with_its_policies() {
     let parents: Vec<&str> = found.parents.iter().map(PhysicalId::as_str).collect();
     assert_eq!(parents, ["cluster/coder-test", "coder-test-admin"]);
 
-    // EKS makes one for the nodes; that is not ours, and nobody's business.
+    // EKS makes one for who made the cluster and one for the nodes; they are not ours.
     world.make("cluster/node-group/control", &site.node_group(&cluster)).await;
     let all = eks.list_access_entries().cluster_name("coder-test").send().await.unwrap();
-    assert_eq!(all.access_entries().len(), 2);
+    assert_eq!(all.access_entries().len(), 3);
     let ours = found_of::<AccessEntry>(&world).await;
     assert_eq!(ours.len(), 1);
     assert_eq!(ours[0].live, found.live);
