@@ -96,7 +96,7 @@ pub(super) fn add(
         let logs = LogGroup {
             // RDS's own choice of a name; where it finds none, it makes one that is kept for ever.
             name: draft.physical(&address, format!("/aws/rds/cluster/{name}/postgresql")),
-            retention_days: Some(i32::from(wanted.backup_retention_days.max(7))).map(retention),
+            retention_days: Some(retention(i32::from(wanted.backup_retention_days.max(7)))),
             key: None,
             class: StorageClass::Standard,
         };

@@ -296,9 +296,13 @@ pub(crate) async fn a_certificate(world: &World, zone: &str) -> Found<Certificat
     world.retag(&desired, &found).await
 }
 
-/// Makes a zone behind the kinds' back.
+/// The zone of `example.com`; made behind the kinds' back where the account has none.
 pub(crate) async fn zone(world: &World) -> String {
     let route53 = aws_sdk_route53::Client::new(&world.config());
+    let there = route53.list_hosted_zones_by_name().dns_name("example.com").send().await.unwrap();
+    if let Some(zone) = there.hosted_zones().first() {
+        return zone.id().rsplit('/').next().unwrap().to_owned();
+    }
     let call = route53.create_hosted_zone().name("example.com").caller_reference("tests");
     let made = call.send().await.unwrap();
     made.hosted_zone().unwrap().id().rsplit('/').next().unwrap().to_owned()
@@ -374,7 +378,7 @@ pub(crate) async fn a_load_balancer(world: &World) {
     let certificate = a_certificate(world, &zone).await;
     let desired = LoadBalancer {
         name: "coder-test".to_owned(),
-        scheme: Scheme::InternetFacing,
+        scheme: Scheme::Internal,
         subnets: net.subnets(),
         security_groups: vec![In::Literal(Id::new(&net.group))],
         cross_zone: true,
@@ -437,4 +441,26 @@ pub(crate) async fn a_load_balancer(world: &World) {
     world.delete(&target).await;
     world.delete(&balancer).await;
     world.delete(&certificate).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_live() {
+    let world = World::new();
+    a_secret(&world).await;
+    an_empty_secret(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_lives() {
+    a_database(&World::new(), true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_live() {
+    records(&World::new()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_and_its_certificate_live() {
+    a_load_balancer(&World::new()).await;
 }

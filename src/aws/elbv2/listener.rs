@@ -266,7 +266,6 @@ impl Listener {
     }
 
     /// The certificates and the policy of a TLS listener.
-    #[expect(clippy::type_complexity, reason = "two optional parameters of the same calls")]
     fn tls(&self, cx: &Cx) -> Result<(Option<Vec<ElbCertificate>>, Option<String>)> {
         let Some(Tls { certificate, policy }) = &self.tls else { return Ok((None, None)) };
         let certificate = cx.get(certificate)?;

@@ -21,7 +21,7 @@ mod requests;
 use super::cluster_parameter_group::ClusterParameterGroup;
 use super::subnet_group::SubnetGroup;
 use super::{CLUSTER_BUSY, Rds, name_of, retag, set_tags};
-use crate::aws::call::{Passing, Repeat, call, pages};
+use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages};
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
@@ -395,15 +395,19 @@ impl Kind for Cluster {
         let name = found.live.name.as_str();
         if found.status != Status::Leaving {
             if found.live.deletion_protection {
-                call(cx, "rds:ModifyDBCluster", Repeat::Safe, &[CLUSTER_BUSY], || {
-                    rds.0
-                        .modify_db_cluster()
-                        .db_cluster_identifier(name)
-                        .deletion_protection(false)
-                        .apply_immediately(true)
-                        .send()
-                })
-                .await?;
+                let unprotected =
+                    call(cx, "rds:ModifyDBCluster", Repeat::Safe, &[CLUSTER_BUSY], || {
+                        rds.0
+                            .modify_db_cluster()
+                            .db_cluster_identifier(name)
+                            .deletion_protection(false)
+                            .apply_immediately(true)
+                            .send()
+                    })
+                    .await;
+                if gone_is_fine(unprotected)?.is_none() {
+                    return Ok(());
+                }
             }
             // Named once, so that a call that is sent again names the same snapshot.
             let stamp: String =
