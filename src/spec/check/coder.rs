@@ -123,7 +123,7 @@ fn settings(coder: &Coder, cx: &mut Check<'_>) {
         }
         if is_ours {
             let problem = cx.key_problem(&path, "this setting is made from other keys of the spec");
-            cx.push(problem.hint("`coderctl render` shows what it is"));
+            cx.push(problem.hint("it follows from `coder`, `dns`, `database` and `ingress`"));
         } else if is_secret {
             let problem = cx.key_problem(&path, "this setting is a secret, and a spec holds none");
             cx.push(problem.hint("remove it from the file, and change the secret"));
