@@ -1,4 +1,4 @@
-//! The DNS record. Records carry no tags: a TXT record beside each says whose it is ([`owner`]),
+//! The DNS record. Records carry no tags: a TXT record beside each says whose it is (`owner.rs`),
 //! written in the same batch, which Route 53 carries out whole or not at all. The first write is
 //! a `CREATE`, so a record that somebody else has is refused and never overwritten.
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
