@@ -231,7 +231,7 @@ pub(crate) async fn a_database(world: &World, parameters_read_back: bool) {
         iam_authentication: true,
         ..desired
     };
-    let fields = ["capacity", "backup_retention_days", "iam_authentication"];
+    let fields = ["min_capacity", "max_capacity", "backup_retention_days", "iam_authentication"];
     let cluster = world.drifted(&desired, &cluster, &fields).await;
     let cluster = world.retag(&desired, &cluster).await;
 

@@ -250,7 +250,9 @@ impl Kind for Cluster {
         if let Some(version) = version {
             diff.one_way("version", version, &live.version, reading::is_at_least);
         }
-        diff.in_place("capacity", &Some(*capacity), &live.capacity);
+        let Capacity { min, max } = capacity;
+        diff.in_place("min_capacity", &Some(*min), &live.capacity.map(|live| live.min));
+        diff.in_place("max_capacity", &Some(*max), &live.capacity.map(|live| live.max));
         diff.replaces("database", &Some(database), &live.database.as_ref());
         let Master { username, secret: _, version, key: _ } = master;
         diff.replaces("master_username", username, &live.master);
