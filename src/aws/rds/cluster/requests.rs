@@ -174,7 +174,7 @@ impl Cluster {
                 .set_db_cluster_parameter_group_name(parameter_group.clone())
                 .set_vpc_security_group_ids(groups.clone())
                 .set_serverless_v2_scaling_configuration(
-                    has("capacity").then(|| scaling(self.capacity)),
+                    (has("min_capacity") || has("max_capacity")).then(|| scaling(self.capacity)),
                 )
                 .set_master_user_password(password.map(|password| password.expose().to_owned()))
                 .set_backup_retention_period(
