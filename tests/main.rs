@@ -13,7 +13,7 @@ mod suite {
     mod guard;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
-    mod kinds_eks;
+    pub(crate) mod kinds_eks;
     mod kinds_identity;
     mod kinds_more;
     mod kinds_net;

@@ -9,8 +9,10 @@ import json
 import sys
 
 from moto.core.responses import ActionResult
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.vpcs import VPCEndPoint
+from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.responses.vpcs import VPCs
 from moto.elbv2.exceptions import DuplicateListenerError
 from moto.elbv2.models import ELBv2Backend
@@ -83,6 +85,34 @@ def modify_rules(self, group_id, rules, known=SecurityGroupBackend.modify_securi
 
 
 SecurityGroupBackend.modify_security_group_rules = modify_rules
+
+
+# EC2: a launch template's own tags are no part of what it launches; moto writes them into its first version.
+def first_version(self, data, description, known=LaunchTemplate.create_version):
+    tags = data.get("TagSpecifications", [])
+    data["TagSpecifications"] = [each for each in tags if each.get("ResourceType") != "launch-template"]
+    return known(self, data, description)
+
+
+LaunchTemplate.create_version = first_version
+
+
+# EC2: a launch template shows the tags that it has; moto shows those that it was made with.
+LaunchTemplate.tags = property(lambda self: self.get_tags(), lambda self, _: None)
+
+
+# EC2: a version with a SourceVersion begins with what that one says; moto begins with nothing.
+def next_version(self, known=LaunchTemplates.create_launch_template_version):
+    source = self._get_param("SourceVersion")
+    if source:
+        template = self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
+        get = self._get_param
+        said = {**template.get_version(source).data, **get("LaunchTemplateData", {})}
+        self._get_param = lambda name, *rest: said if name == "LaunchTemplateData" else get(name, *rest)
+    return known(self)
+
+
+LaunchTemplates.create_launch_template_version = next_version
 
 
 # KMS: EnableKeyRotation takes RotationPeriodInDays, 365 unless said, and GetKeyRotationStatus tells it; moto does neither.

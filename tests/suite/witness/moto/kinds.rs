@@ -6,13 +6,15 @@ use super::inventory::sdk;
 use super::{moto, somebody_in};
 use crate::suite::harness::World;
 use crate::suite::kinds_data;
+use crate::suite::kinds_eks::template;
 use coderctl::clock::Clock;
 use coderctl::sandbox::Sandbox;
 use std::future::Future;
 use std::time::SystemTime;
 
 /// The kinds whose lives are here.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 11] = [
+    "aws.ec2.launch_template",
     "aws.secretsmanager.secret",
     "aws.route53.record",
     "aws.rds.subnet_group",
@@ -55,4 +57,9 @@ fn databases() {
 #[test]
 fn load_balancers_and_certificates() {
     live("111111111125", |world| async move { kinds_data::a_load_balancer(&world).await });
+}
+
+#[test]
+fn launch_templates() {
+    live("111111111126", |world| async move { template::a_launch_template(&world).await });
 }
