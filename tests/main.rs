@@ -29,6 +29,7 @@ mod suite {
     mod record_world;
     mod report;
     mod resume;
+    mod rotation;
     mod sandbox;
     mod sandbox_coderd;
     mod sandbox_kube;

@@ -59,7 +59,7 @@ impl Password {
     async fn read(&self, cx: &Cx) -> Result<Secret> {
         let (reference, field) = match self {
             Password::Reference(reference) => (reference.clone(), None),
-            Password::Stored(object::Stored { secret, field }) => {
+            Password::Stored(object::Stored { secret, field, version: _ }) => {
                 (SecretRef::SecretsManager(cx.get(secret)?), field.as_ref())
             }
         };

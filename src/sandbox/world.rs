@@ -176,7 +176,9 @@ impl Sandbox {
 
     /// Whether the database cluster `id` of `region` takes `password` for its master user.
     pub fn accepts_password(&self, region: &str, id: &str, password: &str) -> bool {
-        rds::accepts_password(&self.world().store, region, id, password)
+        let world = self.world();
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        rds::accepts_password(&world.store, now, (region, id), password)
     }
 
     /// Another world that is as this one is now, on the same clock and without faults: what

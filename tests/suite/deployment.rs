@@ -1,7 +1,7 @@
 //! A deployment in an account of its own, on virtual time, driven as the commands drive it; and
 //! pictures of accounts that can be compared.
 
-use super::harness::config;
+use super::harness::{REGION, config};
 use coderctl::aws::Clients;
 use coderctl::cli::connect::Connected;
 use coderctl::cli::drive::{Caller, Carried, carry_out};
@@ -82,7 +82,7 @@ impl Deployment {
         self.sandbox.clock().sleep(Duration::from_secs(seconds)).await;
     }
 
-    async fn open(&self, spec: &Loaded) -> Result<Session, String> {
+    pub(crate) async fn open(&self, spec: &Loaded) -> Result<Session, String> {
         self.session(Some(spec.clone()), Target::of(spec)).await
     }
 
@@ -178,6 +178,13 @@ impl Deployment {
         let refused = plan.refusals.iter().map(|refusal| refusal.why.clone());
         let unread = plan.unread.iter().map(|unread| format!("unread {}", unread.kind));
         steps.chain(drift).chain(refused).chain(unread).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The Kubernetes API of its only cluster.
+    pub(crate) fn kube(&self) -> kube::Client {
+        let endpoint = self.sandbox.clusters("123456789012", REGION).remove(0);
+        let api = self.clusters.at(REGION, &endpoint.url).unwrap();
+        kube::Client::new(KubeService::new(api), "default")
     }
 
     /// EC2, for what happens behind the deployment's back.
