@@ -4,7 +4,9 @@
 use super::Sandbox;
 use super::coderd::{DatabaseSource, Login};
 use super::disk::OpenError;
+use super::eks::Around;
 use super::kube::{KubeSandbox, NodeFacts, NodeSource};
+use super::store::Scope;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,6 +77,15 @@ impl Clusters {
             sandbox: sandbox.clone(),
             account: account.clone(),
             region: region.to_owned(),
+            cluster: cluster.name.clone(),
+        });
+        api.set_cloud(Around {
+            sandbox: sandbox.clone(),
+            scope: Scope {
+                account: account.clone(),
+                region: region.to_owned(),
+                access_key: String::new(),
+            },
             cluster: cluster.name,
         });
         api.set_databases(Databases(sandbox.clone()));
