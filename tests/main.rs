@@ -11,6 +11,7 @@ mod suite {
     mod execute_events;
     mod faults;
     mod guard;
+    mod guests;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
     mod kinds_eks;

@@ -11,7 +11,7 @@ use coderctl::event::{Event, What};
 use coderctl::kind::{Connectors, Tags};
 use coderctl::kube::ClusterTransport;
 use coderctl::plan::{Options, Plan};
-use coderctl::sandbox::kube::KubeService;
+use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
 use serde_json::Value;
@@ -178,6 +178,12 @@ impl Deployment {
         let refused = plan.refusals.iter().map(|refusal| refusal.why.clone());
         let unread = plan.unread.iter().map(|unread| format!("unread {}", unread.kind));
         steps.chain(drift).chain(refused).chain(unread).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The Kubernetes API of its first cluster.
+    pub(crate) fn kube(&self) -> KubeSandbox {
+        let cluster = &self.sandbox.clusters("123456789012", "us-east-1")[0];
+        self.clusters.at("us-east-1", &cluster.url).unwrap()
     }
 
     /// EC2, for what happens behind the deployment's back.
