@@ -14,6 +14,7 @@ mod suite {
     mod faults;
     mod faults_simple;
     mod guard;
+    mod guests;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
     pub(crate) mod kinds_eks;

@@ -234,6 +234,10 @@ pub struct DestroyArgs {
     /// All but this address and what it lives in
     #[arg(long, value_name = "ADDRESS")]
     pub exclude: Vec<String>,
+    /// Consents to deleting what others made in it: `workspaces`, `volumes`, `load-balancers`, or
+    /// an address
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_delete: Vec<String>,
     /// Does not ask; needs --confirm
     #[arg(short, long, requires = "confirm")]
     pub yes: bool,

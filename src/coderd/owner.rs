@@ -96,6 +96,11 @@ pub struct Live {
 const VALID: &str = "valid";
 
 impl Live {
+    /// Where the server is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.note.place
+    }
+
     /// What a note says, with how the token is doing now.
     async fn of(cx: &Cx, note: Note) -> Result<Live> {
         let text = |key: &str| note.get(key).unwrap_or_default().to_owned();

@@ -4,7 +4,9 @@
 use super::Sandbox;
 use super::coderd::{DatabaseSource, Login};
 use super::disk::OpenError;
+use super::eks::Around;
 use super::kube::{KubeSandbox, NodeFacts, NodeSource};
+use super::store::Scope;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -83,13 +85,22 @@ impl Clusters {
         Ok(api)
     }
 
-    /// Gives a cluster its nodes and its databases.
+    /// Gives a cluster its nodes, its databases, and the AWS around it.
     fn surround(&self, Open { api, region, name }: &Open) {
         let Inner { sandbox, account, .. } = self.0.as_ref();
         api.set_nodes(Nodes {
             sandbox: sandbox.clone(),
             account: account.clone(),
             region: region.clone(),
+            cluster: name.clone(),
+        });
+        api.set_cloud(Around {
+            sandbox: sandbox.clone(),
+            scope: Scope {
+                account: account.clone(),
+                region: region.clone(),
+                access_key: String::new(),
+            },
             cluster: name.clone(),
         });
         api.set_databases(Databases(sandbox.clone()));

@@ -166,6 +166,39 @@ impl Sandbox {
         look(&world.store, now)
     }
 
+    /// Changes what an account has in a region, as its own services do when nobody calls: what a
+    /// cluster's controllers make in AWS. `None` where the state can't be kept.
+    pub(super) fn change<T>(
+        &self,
+        scope: &Scope,
+        change: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> Option<T> {
+        let mut world = self.world();
+        let world = &mut *world;
+        let lock = match &mut world.disk {
+            Some(disk) => Some(disk.lock(&mut world.store).ok()?),
+            None => None,
+        };
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        let before = world.store.clone();
+        let mut changed = (*world.store).clone();
+        changed.settle(scope, now);
+        changed.last_time = now;
+        let mut cx = Cx { store: &mut changed, scope, now, knobs: &world.knobs };
+        let made = change(&mut cx);
+        world.store = Arc::new(changed);
+        if !world.history.is_empty() {
+            world.history.push_back((now, world.store.clone()));
+        }
+        if let (Some(disk), Some(lock)) = (&mut world.disk, &lock)
+            && disk.write(Arc::make_mut(&mut world.store), lock).is_err()
+        {
+            world.store = before;
+            return None;
+        }
+        Some(made)
+    }
+
     /// What a resolver on the internet answers for `name` and `kind` (`A`, `CNAME`, `TXT`, `NS`):
     /// records of public hosted zones, with CNAMEs and aliases of load balancers followed.
     pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {

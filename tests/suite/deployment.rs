@@ -13,7 +13,7 @@ use coderctl::event::{Event, What};
 use coderctl::kind::{Connectors, Tags};
 use coderctl::kube::ClusterTransport;
 use coderctl::plan::{Options, Plan};
-use coderctl::sandbox::kube::KubeService;
+use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
 use std::path::PathBuf;
@@ -193,6 +193,12 @@ impl Deployment {
         let endpoint = self.sandbox.clusters("123456789012", REGION).remove(0);
         let api = self.clusters.at(REGION, &endpoint.url).unwrap();
         kube::Client::new(KubeService::new(api), "default")
+    }
+
+    /// The Kubernetes API of its first cluster.
+    pub(crate) fn cluster(&self) -> KubeSandbox {
+        let cluster = &self.sandbox.clusters("123456789012", "us-east-1")[0];
+        self.clusters.at("us-east-1", &cluster.url).unwrap()
     }
 
     /// EC2, for what happens behind the deployment's back.

@@ -299,6 +299,12 @@ impl Call<'_> {
                 }
                 (200, Value::Null)
             }
+            ("GET", ["workspaces"]) => self.database.shown_workspaces(),
+            ("GET", ["workspaces", id]) => self.database.shown_workspace(id),
+            ("POST", ["workspaces", id, "builds"]) => {
+                let body = self.body().unwrap_or_default();
+                self.database.build(id, &body, self.asked.at, &self.asked.database)
+            }
             ("GET", ["entitlements"]) => self.entitlements(),
             ("GET", ["deployment", "config"]) => (
                 200,

@@ -1,7 +1,8 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
 use super::controllers::{
-    Around, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready, stopping,
+    Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready,
+    stopping,
 };
 use super::disk::Disk;
 use super::forward::Target;
@@ -44,8 +45,16 @@ struct Inner {
     changes: tokio::sync::watch::Sender<u64>,
     /// Whether anybody does what Deployments ask for.
     controlled: std::sync::atomic::AtomicBool,
-    /// Where nodes come from, and whose passwords databases take.
-    around: Mutex<(Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)>,
+    around: Mutex<Surroundings>,
+}
+
+/// Where nodes come from, whose passwords databases take, and where volumes and load balancers are
+/// made.
+#[derive(Clone, Debug)]
+struct Surroundings {
+    nodes: Arc<dyn NodeSource>,
+    database: Arc<dyn DatabaseSource>,
+    cloud: Arc<dyn Cloud>,
 }
 
 #[derive(Debug)]
@@ -135,7 +144,11 @@ impl KubeSandbox {
                 gate,
                 changes,
                 controlled: true.into(),
-                around: Mutex::new((Arc::new(two_nodes()), Arc::new(AnyPassword))),
+                around: Mutex::new(Surroundings {
+                    nodes: Arc::new(two_nodes()),
+                    database: Arc::new(AnyPassword),
+                    cloud: Arc::new(NoCloud),
+                }),
             }),
         }
     }
@@ -421,19 +434,23 @@ impl KubeSandbox {
             return store.advance(now);
         }
         let around = self.around().clone();
-        let around = Around { nodes: around.0.nodes(now), database: &*around.1 };
+        let around = Around {
+            nodes: around.nodes.nodes(now),
+            database: &*around.database,
+            cloud: &*around.cloud,
+        };
         let emptied = store.advance(now);
         advance(store, &around, milliseconds(now)) || emptied
     }
 
-    fn around(&self) -> MutexGuard<'_, (Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)> {
+    fn around(&self) -> MutexGuard<'_, Surroundings> {
         self.inner.around.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets where the cluster's nodes come from. Without this there are two, of four CPUs each,
     /// in two zones of us-east-1.
     pub fn set_nodes(&self, nodes: impl NodeSource + 'static) {
-        self.around().0 = Arc::new(nodes);
+        self.around().nodes = Arc::new(nodes);
     }
 
     /// Whether controllers run (as they do from the start). Without them nobody does what
@@ -445,7 +462,44 @@ impl KubeSandbox {
     /// Sets who judges the logins of coderd to its database. Without this every login with a
     /// password is good.
     pub fn set_databases(&self, databases: impl DatabaseSource + 'static) {
-        self.around().1 = Arc::new(databases);
+        self.around().database = Arc::new(databases);
+    }
+
+    /// Lets `owner`, a user of the coderd that runs here, start a workspace of a template that puts
+    /// it into `namespace`; the user is made if there is none of that name. Answers whether there
+    /// is a coderd with users.
+    pub fn start_workspace(&self, owner: &str, name: &str, namespace: &str) -> bool {
+        self.tell_coderd(|coder, at| coder.start((owner, name), namespace, at))
+    }
+
+    /// From now on no build can delete the workspaces of this name, or every one can.
+    pub fn stick_workspace(&self, name: &str, is_stuck: bool) {
+        self.tell_coderd(|coder, _| coder.stick(name, is_stuck));
+    }
+
+    fn tell_coderd<T>(&self, tell: impl FnOnce(&mut coderd::Databases, u64) -> T) -> T {
+        let mut cluster = self.cluster();
+        let cluster = &mut *cluster;
+        let lock = match &mut cluster.disk {
+            Some(disk) => disk.lock(&mut cluster.store).ok(),
+            None => None,
+        };
+        let at = milliseconds(self.now(&cluster.store));
+        let told = tell(&mut cluster.store.coder, at);
+        // Controllers look again, as after a write.
+        cluster.store.version += 1;
+        if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
+            && disk.write(&mut cluster.store, lock).is_err()
+        {
+            tracing::warn!("the cluster sandbox can't write its state");
+        }
+        told
+    }
+
+    /// Sets where volumes and load balancers are made. Without this claims and Services wait for
+    /// theirs.
+    pub fn set_cloud(&self, cloud: impl Cloud + 'static) {
+        self.around().cloud = Arc::new(cloud);
     }
 
     fn now(&self, store: &Store) -> SystemTime {

@@ -28,4 +28,4 @@ mod websocket;
 
 pub use cluster::{KubeBody, KubeSandbox};
 pub use connect::{KubeService, serve};
-pub use controllers::{NodeFacts, NodeSource};
+pub use controllers::{Claimed, Cloud, NoCloud, NodeFacts, NodeSource};
