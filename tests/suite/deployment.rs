@@ -16,6 +16,7 @@ use coderctl::plan::{Options, Plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -114,6 +115,13 @@ impl Deployment {
     /// What a new process would do.
     pub(crate) async fn plan(&self, spec: &Loaded, options: &Options) -> Plan {
         self.open(spec).await.unwrap().plan(options).await.plan
+    }
+
+    /// What a new process would do, and how often it asks AWS what to find that out.
+    pub(crate) async fn asked(&self, spec: &Loaded) -> (Plan, BTreeMap<String, u32>) {
+        let mut session = self.open(spec).await.unwrap();
+        let plan = session.plan(&Options::default()).await.plan;
+        (plan, session.clients.counts().by_operation())
     }
 
     /// Plans and carries out, as one process does.
