@@ -1,5 +1,6 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
+use super::caller::Caller;
 use super::controllers::{
     Around, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready, stopping,
 };
@@ -162,6 +163,16 @@ impl KubeSandbox {
     ///
     /// [`Lost`] where a fault breaks the connection.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<KubeBody>, Lost> {
+        self.handle_for(None, request).await
+    }
+
+    /// The same in the name of `caller`, who is refused what its access policies do not allow.
+    /// Without one, nothing is refused.
+    pub(super) async fn handle_for(
+        &self,
+        caller: Option<&Caller>,
+        request: Request<Bytes>,
+    ) -> Result<Response<KubeBody>, Lost> {
         if *self.inner.stop.borrow() {
             return std::future::pending().await;
         }
@@ -172,6 +183,14 @@ impl KubeSandbox {
         let wanted = self.cluster().token.clone();
         if wanted.is_some() && wanted != asked.token {
             return Ok(refused(&Refusal::unauthorized()));
+        }
+        if let Some(caller) = caller {
+            if let Some(review) = caller.review(&asked) {
+                return Ok(response(201, &review.to_string()));
+            }
+            if let Some(refusal) = caller.refused(&asked) {
+                return Ok(refused(&refusal));
+            }
         }
         let (n, effect) = self.record(&asked);
         match effect {
@@ -217,6 +236,7 @@ impl KubeSandbox {
     /// Takes a request for a port-forward.
     pub(super) fn forward(
         &self,
+        caller: Option<&Caller>,
         request: Request<hyper::body::Incoming>,
     ) -> Result<Response<KubeBody>, Lost> {
         let mut bare = Request::new(Bytes::new());
@@ -229,6 +249,9 @@ impl KubeSandbox {
         let wanted = self.cluster().token.clone();
         if wanted.is_some() && wanted != asked.token {
             return Ok(refused(&Refusal::unauthorized()));
+        }
+        if let Some(refusal) = caller.and_then(|caller| caller.refused(&asked)) {
+            return Ok(refused(&refusal));
         }
         let (n, effect) = self.record(&asked);
         match effect {
@@ -567,7 +590,7 @@ fn two_nodes() -> Vec<NodeFacts> {
     vec![node(1, "us-east-1a"), node(2, "us-east-1b")]
 }
 
-fn refused(refusal: &Refusal) -> Response<KubeBody> {
+pub(super) fn refused(refusal: &Refusal) -> Response<KubeBody> {
     let mut answer = response(refusal.code, &refusal.to_wire().to_string());
     if refusal.code == 429 {
         answer.headers_mut().insert("retry-after", http::HeaderValue::from_static("1"));

@@ -5,6 +5,7 @@
 //! take a while to go). Deployments make pods that run on the cluster's nodes (`controllers`).
 
 mod admit;
+mod caller;
 mod cluster;
 mod connect;
 mod controllers;
@@ -26,6 +27,8 @@ mod verbs;
 mod watch;
 mod websocket;
 
+pub use caller::{Caller, Grant};
 pub use cluster::{KubeBody, KubeSandbox};
-pub use connect::{KubeService, serve};
+pub use connect::KubeService;
+pub(super) use connect::{answer, unauthorized};
 pub use controllers::{NodeFacts, NodeSource};
