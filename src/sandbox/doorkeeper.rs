@@ -58,16 +58,13 @@ pub(super) fn signer(
 ) -> Option<Signer> {
     let url = token.strip_prefix("k8s-aws-v1.")?;
     let url = String::from_utf8(URL_SAFE_NO_PAD.decode(url.trim_end_matches('=')).ok()?).ok()?;
-    let (host, query) = url.strip_prefix("https://")?.split_once("/?")?;
-    let is_sts = host == "sts.amazonaws.com"
-        || host.strip_prefix("sts.").is_some_and(|rest| {
-            rest.ends_with(".amazonaws.com") || rest.ends_with(".amazonaws.com.cn")
-        });
+    let (scheme, rest) = url.split_once("://")?;
+    let (host, query) = rest.split_once("/?")?;
     let pairs: BTreeMap<String, String> =
         form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let said = |name: &str| pairs.get(name).map(String::as_str).unwrap_or_default();
     let binds = said("X-Amz-SignedHeaders").split(';').any(|header| header == CLUSTER);
-    if !is_sts || said("Action") != "GetCallerIdentity" || !binds {
+    if !is_sts(scheme, host) || said("Action") != "GetCallerIdentity" || !binds {
         return None;
     }
     let signed = jiff::fmt::strtime::parse("%Y%m%dT%H%M%SZ", said("X-Amz-Date")).ok()?;
@@ -97,6 +94,20 @@ pub(super) fn signer(
             session: String::new(),
         },
     })
+}
+
+/// Whether an address is STS's, or where the sandbox serves it: an AWS CLI that was told of another
+/// endpoint signs for that one.
+fn is_sts(scheme: &str, host: &str) -> bool {
+    let suffixes = [".amazonaws.com", ".amazonaws.com.cn"];
+    match (scheme, host.split_once(':')) {
+        ("https", None) => host.strip_prefix("sts").is_some_and(|rest| {
+            suffixes.iter().any(|suffix| rest == *suffix)
+                || rest.starts_with('.') && suffixes.iter().any(|suffix| rest.ends_with(suffix))
+        }),
+        ("http", Some((name, _port))) => matches!(name, "127.0.0.1" | "localhost"),
+        _ => false,
+    }
 }
 
 /// Signature Version 4 of a presigned request that has the headers `host` and [`CLUSTER`].

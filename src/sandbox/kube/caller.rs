@@ -3,6 +3,7 @@
 //! Roles and bindings that are in the cluster are not weighed.
 //! <https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>
 
+use super::protobuf;
 use super::request::{Asked, Path};
 use super::status::Refusal;
 use http::Method;
@@ -98,22 +99,16 @@ impl Caller {
         }
         match (place.group.as_str(), place.plural.as_str()) {
             ("authorization.k8s.io", "selfsubjectaccessreviews") => {
-                let mut review: Value = serde_json::from_slice(&asked.body).ok()?;
-                let wanted = &review["spec"]["resourceAttributes"];
-                let text = |name: &str| wanted[name].as_str().unwrap_or_default().to_owned();
-                let part = text("subresource");
-                let part = if part.is_empty() { part } else { format!("/{part}") };
-                let act = Act {
-                    verb: text("verb"),
-                    group: text("group"),
-                    resource: text("resource") + &part,
-                    namespace: text("namespace"),
-                    name: text("name"),
-                };
+                let wanted = wanted(&asked.body)?;
                 // Paths that are no resources are what the API says about itself.
-                let allowed = wanted.is_null() || self.may(&act);
-                review["status"] = json!({"allowed": allowed});
-                Some(review)
+                let allowed = wanted.is_none_or(|act| self.may(&act));
+                Some(json!({
+                    "kind": "SelfSubjectAccessReview",
+                    "apiVersion": format!("authorization.k8s.io/{}", place.version),
+                    "metadata": {},
+                    "spec": {},
+                    "status": {"allowed": allowed},
+                }))
             }
             ("authentication.k8s.io", "selfsubjectreviews") => {
                 let mut groups = self.groups.clone();
@@ -128,6 +123,37 @@ impl Caller {
             _ => None,
         }
     }
+}
+
+/// What a `SelfSubjectAccessReview` asks about: nothing in it where that is no resource, `None` where
+/// it is none.
+fn wanted(body: &[u8]) -> Option<Option<Act>> {
+    let (read, named): (Box<dyn Fn(u64, &str) -> String>, bool);
+    match protobuf::object(body) {
+        Some(review) => {
+            let spec = protobuf::field(review, 2).unwrap_or_default();
+            let attributes = protobuf::field(spec, 1);
+            named = attributes.is_some();
+            read =
+                Box::new(move |number, _| protobuf::text(attributes.unwrap_or_default(), number));
+        }
+        None => {
+            let review: Value = serde_json::from_slice(body).ok()?;
+            let attributes = review["spec"]["resourceAttributes"].clone();
+            named = attributes.is_object();
+            read =
+                Box::new(move |_, name| attributes[name].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    let part = read(6, "subresource");
+    let part = if part.is_empty() { part } else { format!("/{part}") };
+    Some(named.then(|| Act {
+        namespace: read(1, "namespace"),
+        verb: read(2, "verb"),
+        group: read(3, "group"),
+        resource: read(5, "resource") + &part,
+        name: read(7, "name"),
+    }))
 }
 
 /// What a request wants to do to a resource.

@@ -17,6 +17,7 @@ mod managers;
 mod merge;
 mod openapi;
 mod patch;
+mod protobuf;
 mod request;
 mod resources;
 mod selector;

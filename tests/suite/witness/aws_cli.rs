@@ -25,6 +25,8 @@ pub(super) fn refused(caller: &Caller, args: &[&str]) -> String {
 fn command(caller: &Caller) -> Command {
     let mut command = caller.command(&python::program("aws"));
     environment(&mut command, caller);
+    // RDS in us-east-1 has an old name of its own, which goes before the variable.
+    command.args(["--endpoint-url", caller.endpoint()]);
     command
 }
 

@@ -158,9 +158,8 @@ fn kubectl_may_do_what_its_caller_may(reader: &Caller) {
     assert_eq!(who.trim(), "yes");
 
     // What the server would make of a change, without making it.
-    let manifest = reader.home().join("quota.yaml");
-    let text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: trial, namespace: coder}, \
-                data: {a: b}}";
+    let manifest = reader.home().join("trial.yaml");
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: trial, namespace: coder}\ndata: {a: b}\n";
     fs::write(&manifest, text).unwrap();
     let file = manifest.display().to_string();
     let trial = ["apply", "--server-side", "--dry-run=server", "--filename", &file];
