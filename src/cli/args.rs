@@ -379,19 +379,30 @@ pub struct SandboxArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum SandboxAction {
     /// Serves it on loopback, for the AWS CLI and kubectl
-    Serve {
-        /// The port for AWS
-        #[arg(long, default_value_t = 5599)]
-        port: u16,
-        /// The port for Kubernetes
-        #[arg(long, default_value_t = 5598)]
-        kubernetes_port: u16,
-        /// Virtual seconds a second
-        #[arg(long, default_value_t = super::connect::SANDBOX_RATE, value_name = "N")]
-        speed: u32,
-    },
+    Serve(ServeArgs),
     /// Forgets everything in it
     Reset,
     /// Shows where its state is kept
     Path,
+}
+
+/// Options of `sandbox serve`.
+#[cfg(feature = "sandbox")]
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The port for AWS
+    #[arg(long, default_value_t = 5599)]
+    pub port: u16,
+    /// The port for Kubernetes
+    #[arg(long, default_value_t = 5598)]
+    pub kubernetes_port: u16,
+    /// Where clients find that port, if something in front of it speaks TLS [default: itself]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub kubernetes_url: Option<String>,
+    /// The certificate authority that clients are to trust there, as PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub kubernetes_ca: Option<PathBuf>,
+    /// Virtual seconds a second
+    #[arg(long, default_value_t = super::connect::SANDBOX_RATE, value_name = "N")]
+    pub speed: u32,
 }

@@ -94,7 +94,7 @@ pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
 
 /// The account of the sandbox.
 #[cfg(feature = "sandbox")]
-const SANDBOX_ACCOUNT: &str = "123456789012";
+pub const SANDBOX_ACCOUNT: &str = "123456789012";
 
 /// The public DNS, as the sandbox's Route 53 fills it.
 #[cfg(feature = "sandbox")]

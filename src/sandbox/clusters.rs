@@ -1,12 +1,15 @@
 //! The Kubernetes APIs of the sandbox's EKS clusters: one for each, at the endpoint that EKS tells,
 //! with the nodes that Auto Scaling has started and the databases that RDS runs.
 
-use super::Sandbox;
 use super::coderd::{DatabaseSource, Login};
 use super::disk::OpenError;
-use super::eks::Around;
-use super::kube::{KubeSandbox, NodeFacts, NodeSource};
+use super::doorkeeper::signer;
+use super::eks::{Access, Around, Endpoint};
+use super::kube::{self, Caller, Grant, KubeBody, KubeSandbox, NodeFacts, NodeSource};
 use super::store::Scope;
+use super::{Lost, Sandbox};
+use crate::clock::Clock;
+use http::{Request, Response, Uri, header};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +26,7 @@ struct Inner {
     account: String,
     /// The file of the sandbox's state; those of the clusters are beside it.
     path: Option<PathBuf>,
-    /// By endpoint.
+    /// By the cluster's id.
     open: Mutex<BTreeMap<String, Open>>,
 }
 
@@ -31,6 +34,7 @@ struct Inner {
 #[derive(Clone, Debug)]
 struct Open {
     api: KubeSandbox,
+    account: String,
     region: String,
     name: String,
 }
@@ -64,30 +68,90 @@ impl Clusters {
     ///
     /// When no cluster of the region has it, or its state can not be read.
     pub fn at(&self, region: &str, endpoint: &str) -> Result<KubeSandbox, Unreachable> {
-        let Inner { sandbox, account, path, open } = self.0.as_ref();
-        let clusters = sandbox.clusters(account, region);
-        let Some(cluster) = clusters.into_iter().find(|cluster| cluster.url == endpoint) else {
-            return Err(Unreachable::Nothing(endpoint.to_owned()));
+        let clusters = self.0.sandbox.clusters(&self.0.account, region);
+        match clusters.into_iter().find(|cluster| cluster.url == endpoint) {
+            Some(cluster) => Ok(self.open(&self.0.account, region, &cluster)?),
+            None => Err(Unreachable::Nothing(endpoint.to_owned())),
+        }
+    }
+
+    /// Answers a request over HTTP to a path below a cluster's id: `/0123…/api/v1/pods`. A cluster
+    /// that is not there, or still or no more without an API, doesn't answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Lost`] where the connection breaks.
+    pub(super) async fn answer(
+        &self,
+        mut request: Request<hyper::body::Incoming>,
+    ) -> Result<Response<KubeBody>, Lost> {
+        let (id, below) = split(request.uri());
+        let Some((account, region, cluster)) = self.of_id(&id) else { return Err(Lost) };
+        let api = self.open(&account, &region, &cluster).map_err(|_| Lost)?;
+        let bearer = request.headers().get(header::AUTHORIZATION);
+        let bearer = bearer.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let token = bearer.strip_prefix("Bearer ").unwrap_or_default();
+        let Some(caller) = self.caller(&cluster, token) else { return Ok(kube::unauthorized()) };
+        *request.uri_mut() = below.parse().map_err(|_| Lost)?;
+        kube::answer(&api, Some(&caller), request).await
+    }
+
+    /// Whom an access entry of `cluster` makes of the signer of `token`. Whoever signs has the
+    /// machine's clock, for the sandbox's may run faster.
+    fn caller(&self, cluster: &Endpoint, token: &str) -> Option<Caller> {
+        let signer = signer(&self.0.sandbox, token, &cluster.name, Clock::real().now())?;
+        let entry = cluster.access.iter().find(|entry| signer.is(&entry.principal))?;
+        let Access { username, groups, policies, .. } = entry;
+        let grant = |(arn, namespaces): &(String, Vec<String>)| Grant {
+            policy: arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+            namespaces: namespaces.clone(),
         };
+        Some(Caller {
+            name: username.replace("{{SessionName}}", &signer.session),
+            groups: groups.clone(),
+            grants: policies.iter().map(grant).collect(),
+        })
+    }
+
+    fn of_id(&self, id: &str) -> Option<(String, String, Endpoint)> {
+        let sandbox = &self.0.sandbox;
+        sandbox.places().into_iter().find_map(|(account, region)| {
+            let mut clusters = sandbox.clusters(&account, &region).into_iter();
+            let cluster = clusters.find(|cluster| cluster.id == id)?;
+            Some((account, region, cluster))
+        })
+    }
+
+    fn open(
+        &self,
+        account: &str,
+        region: &str,
+        cluster: &Endpoint,
+    ) -> Result<KubeSandbox, OpenError> {
+        let Inner { sandbox, path, open, .. } = self.0.as_ref();
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.get(endpoint) {
+        if let Some(known) = open.get(&cluster.id) {
             return Ok(known.api.clone());
         }
-        let host = endpoint.trim_start_matches("https://");
-        let id = host.split('.').next().unwrap_or_default().to_lowercase();
+        let id = cluster.id.to_lowercase();
         let clock = sandbox.clock();
         let path = path.as_ref().map(|path| path.with_extension(format!("{id}.cluster.json")));
         let seed = if path.is_some() { clock.unix() } else { 7 };
         let api = KubeSandbox::behind(sandbox.gate(), path.as_deref(), clock, seed)?;
-        let cluster = Open { api: api.clone(), region: region.to_owned(), name: cluster.name };
-        self.surround(&cluster);
-        open.insert(endpoint.to_owned(), cluster);
+        let reached = Open {
+            api: api.clone(),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            name: cluster.name.clone(),
+        };
+        self.surround(&reached);
+        open.insert(cluster.id.clone(), reached);
         Ok(api)
     }
 
     /// Gives a cluster its nodes, its databases, and the AWS around it.
-    fn surround(&self, Open { api, region, name }: &Open) {
-        let Inner { sandbox, account, .. } = self.0.as_ref();
+    fn surround(&self, Open { api, account, region, name }: &Open) {
+        let Inner { sandbox, .. } = self.0.as_ref();
         api.set_nodes(Nodes {
             sandbox: sandbox.clone(),
             account: account.clone(),
@@ -111,11 +175,11 @@ impl Clusters {
     pub fn fork(&self, sandbox: &Sandbox) -> Self {
         let fork = Clusters::new(sandbox.clone(), &self.0.account, None);
         let mut taken = BTreeMap::new();
-        for (endpoint, cluster) in &*self.0.open.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (id, cluster) in &*self.0.open.lock().unwrap_or_else(PoisonError::into_inner) {
             let api = cluster.api.fork_on(sandbox.clock(), sandbox.gate());
             let cluster = Open { api, ..cluster.clone() };
             fork.surround(&cluster);
-            taken.insert(endpoint.clone(), cluster);
+            taken.insert(id.clone(), cluster);
         }
         *fork.0.open.lock().unwrap_or_else(PoisonError::into_inner) = taken;
         fork
@@ -128,9 +192,23 @@ impl Clusters {
         let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let dumped = all
             .into_iter()
-            .filter_map(|cluster| Some((cluster.name, open.get(&cluster.url)?.api.dump())));
+            .filter_map(|cluster| Some((cluster.name, open.get(&cluster.id)?.api.dump())));
         dumped.collect()
     }
+}
+
+/// A path's first part, which is a cluster's id, and the rest with the query.
+fn split(uri: &Uri) -> (String, String) {
+    let all = uri.path_and_query().map(|all| all.as_str()).unwrap_or_default();
+    let all = all.trim_start_matches('/');
+    let (id, below) = all.split_once('/').unwrap_or((all, ""));
+    (id.to_uppercase(), format!("/{below}"))
+}
+
+/// Whether a path may lead to a cluster of EKS: its first part has the form of an id.
+pub(super) fn is_of_cluster(uri: &Uri) -> bool {
+    let id = split(uri).0;
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The nodes of one cluster.

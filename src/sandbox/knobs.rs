@@ -16,6 +16,19 @@ pub struct Knobs {
     /// Whether nodes of node groups that are made from now on leave network interfaces of pods
     /// behind when they go, as the VPC CNI sometimes does in AWS.
     pub nodes_leave_interfaces: bool,
+    /// Where the Kubernetes APIs of clusters are served, if they are.
+    pub kubernetes: Option<Front>,
+}
+
+/// Where the Kubernetes APIs of EKS clusters are served: that of each below its own path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// Without a final slash: `http://127.0.0.1:5598`. A cluster's endpoint is this, a slash and
+    /// the cluster's id.
+    pub url: String,
+    /// The certificate authority that clusters tell their clients to trust, as PEM; `None` is one
+    /// that has signed nothing.
+    pub authority: Option<String>,
 }
 
 impl Default for Knobs {
@@ -27,6 +40,7 @@ impl Default for Knobs {
             nat_gateways_per_zone: 5,
             rules_per_security_group: 60,
             nodes_leave_interfaces: false,
+            kubernetes: None,
         }
     }
 }

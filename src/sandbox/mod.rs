@@ -13,6 +13,7 @@ mod clusters;
 pub mod coderd;
 mod connect;
 mod disk;
+mod doorkeeper;
 mod ec2;
 mod eks;
 mod elbv2;
@@ -48,8 +49,8 @@ pub use disk::{OpenError, last_time, reset};
 pub use eks::{Access, Endpoint, Node};
 pub use fault::{Budget, Call, Effect, Fault, Faults, Matching, Outcome, Profile, Stop};
 pub use gate::Observer;
-pub use knobs::Knobs;
-pub use serve::serve;
+pub use knobs::{Front, Knobs};
+pub use serve::{serve, serve_kubernetes};
 pub use world::{Lost, Sandbox};
 
 use service::Service;

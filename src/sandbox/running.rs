@@ -3,7 +3,8 @@
 
 use super::autoscaling::{Attached, attached_instances};
 use super::eks::{self, Endpoint, Node};
-use super::store::Scope;
+use super::store::{Account, Scope};
+use super::sts::Session;
 use super::world::Sandbox;
 
 /// The scope of a look, which is nobody's call.
@@ -15,7 +16,24 @@ impl Sandbox {
     /// The clusters of an account and region that have a Kubernetes API now.
     pub fn clusters(&self, account: &str, region: &str) -> Vec<Endpoint> {
         let scope = scope(account, region);
-        self.look(&scope, |store, now| eks::clusters(store, &scope, now))
+        let knobs = self.knobs();
+        self.look(&scope, |store, now| eks::clusters(store, &scope, &knobs, now))
+    }
+
+    /// Every account and region in which something was done.
+    pub(super) fn places(&self) -> Vec<(String, String)> {
+        self.look(&scope("", ""), |store, _| {
+            let of = |(account, all): (&String, &Account)| {
+                let regions = all.regions.keys();
+                regions.map(|region| (account.clone(), region.clone())).collect::<Vec<_>>()
+            };
+            store.accounts.iter().flat_map(of).collect()
+        })
+    }
+
+    /// The session that an access key belongs to, if it was given out by `AssumeRole`.
+    pub(super) fn session(&self, access_key: &str) -> Option<Session> {
+        self.look(&scope("", ""), |store, _| store.sts.session(access_key).cloned())
     }
 
     /// The nodes that have joined a cluster by now, ready or not.

@@ -1,6 +1,8 @@
 //! A sandbox on a port, for the AWS CLI, boto and SDKs of other languages
 //! (`AWS_ENDPOINT_URL=http://127.0.0.1:PORT`).
 
+use super::clusters::{Clusters, is_of_cluster};
+use super::kube::{self, KubeSandbox};
 use super::world::Sandbox;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -30,13 +32,38 @@ pub async fn serve(
     answer_on(listener, shutdown, answer).await
 }
 
+/// Answers Kubernetes requests on `listener` until `shutdown` completes: below the ids of EKS's
+/// clusters to whoever they know, all others in the name of nobody from `alone`. Requests in flight
+/// then are dropped.
+///
+/// # Errors
+///
+/// If the listener breaks.
+pub async fn serve_kubernetes(
+    alone: KubeSandbox,
+    clusters: Clusters,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let answer = move |request: http::Request<Incoming>| {
+        let (alone, clusters) = (alone.clone(), clusters.clone());
+        async move {
+            match is_of_cluster(request.uri()) {
+                true => clusters.answer(request).await,
+                false => kube::answer(&alone, None, request).await,
+            }
+        }
+    };
+    answer_on(listener, shutdown, answer).await
+}
+
 /// Takes connections on `listener` and lets `answer` answer the requests on them, until `shutdown`
 /// completes. Requests in flight then are dropped.
 ///
 /// # Errors
 ///
 /// If the listener breaks.
-pub(super) async fn answer_on<A, F, B, E>(
+async fn answer_on<A, F, B, E>(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
     answer: A,

@@ -40,12 +40,30 @@ pub(crate) struct Session {
     role: String,
     name: String,
     ends: Millis,
+    /// The secret access key; empty for one that an earlier version gave out.
+    #[serde(default)]
+    secret: String,
 }
 
 impl Session {
     /// The name of the role.
     pub(crate) fn role(&self) -> &str {
         &self.role
+    }
+
+    /// Its name, which whoever took the role on has chosen.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it ends.
+    pub(crate) fn ends(&self) -> Millis {
+        self.ends
+    }
+
+    /// The secret access key.
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
     }
 }
 
@@ -98,14 +116,15 @@ fn assume_role(cx: &mut Cx<'_>, params: &Params) -> Answer {
         }
     };
     let seconds = u64::try_from(params.number("DurationSeconds").unwrap_or(3600)).unwrap_or(3600);
+    let key = format!("ASIA{}", short_id(&cx.store.random().to_string()));
+    let secret = format!("{:016x}{:016x}", cx.store.random(), cx.store.random());
     let session = Session {
         account: account.to_owned(),
         role: role.to_owned(),
         name: params.required("RoleSessionName").to_owned(),
         ends: cx.now.plus(Duration::from_secs(seconds)),
+        secret: secret.clone(),
     };
-    let key = format!("ASIA{}", short_id(&cx.store.random().to_string()));
-    let secret = format!("{:016x}{:016x}", cx.store.random(), cx.store.random());
     let now = cx.now;
     cx.store.sts.sessions.retain(|_, session| now < session.ends.plus(Duration::from_secs(86_400)));
     let answer = json!({

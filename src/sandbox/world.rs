@@ -293,18 +293,18 @@ impl Sandbox {
         Ok(Asked { service, operation, params, scope: self.scope(signed) })
     }
 
+    /// The account that an access key belongs to.
+    pub(super) fn account_of(&self, key: &str) -> String {
+        if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
+            return key.to_owned();
+        }
+        let world = self.world();
+        let session = world.store.sts.session(key);
+        session.map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |session| session.account.clone())
+    }
+
     fn scope(&self, signed: Signed) -> Scope {
-        let key = &signed.access_key;
-        let account = if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
-            key.clone()
-        } else {
-            let world = self.world();
-            world
-                .store
-                .sts
-                .session(key)
-                .map_or_else(|| DEFAULT_ACCOUNT.to_owned(), |session| session.account.clone())
-        };
+        let account = self.account_of(&signed.access_key);
         Scope { account, region: signed.region, access_key: signed.access_key }
     }
 

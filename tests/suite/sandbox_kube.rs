@@ -2,7 +2,7 @@
 
 use coderctl::clock::Clock;
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
-use coderctl::sandbox::{Effect, Fault, Faults, Outcome, Stop};
+use coderctl::sandbox::{Clusters, Effect, Fault, Faults, Outcome, Sandbox, Stop};
 use futures::{AsyncBufReadExt as _, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
@@ -559,8 +559,10 @@ async fn it_is_found_over_http() {
     let sandbox = KubeSandbox::in_memory(clock(), 1);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(coderctl::sandbox::kube::serve(
+    let clusters = Clusters::new(Sandbox::in_memory(clock(), 1), "123456789012", None);
+    let server = tokio::spawn(coderctl::sandbox::serve_kubernetes(
         sandbox.clone(),
+        clusters,
         listener,
         std::future::pending(),
     ));

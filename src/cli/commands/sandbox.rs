@@ -1,10 +1,11 @@
 //! `coderctl sandbox`.
 
-use crate::cli::args::{Global, Output, SandboxAction, SandboxArgs};
-use crate::cli::connect::{kube_path, open_cluster, open_sandbox, sandbox_path};
+use crate::cli::args::{Global, Output, SandboxAction, SandboxArgs, ServeArgs};
+use crate::cli::connect::{SANDBOX_ACCOUNT, kube_path, open_cluster, open_sandbox, sandbox_path};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
+use crate::sandbox::{Clusters, Front, Knobs, serve_kubernetes};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
@@ -29,9 +30,7 @@ pub(super) async fn run(global: &Global, args: &SandboxArgs) -> Result<Exit> {
             }
             Ok(Exit::Done)
         }
-        SandboxAction::Serve { port, kubernetes_port, speed } => {
-            serve(global, &path, *port, *kubernetes_port, *speed).await
-        }
+        SandboxAction::Serve(args) => serve(global, &path, args).await,
     }
 }
 
@@ -45,22 +44,20 @@ async fn listen(port: u16) -> Result<TcpListener> {
     })
 }
 
-async fn serve(
-    global: &Global,
-    path: &Path,
-    port: u16,
-    kubernetes_port: u16,
-    speed: u32,
-) -> Result<Exit> {
+async fn serve(global: &Global, path: &Path, args: &ServeArgs) -> Result<Exit> {
+    let speed = args.speed;
     let sandbox = open_sandbox(path, speed)?;
     let cluster = open_cluster(path, sandbox.clock())?;
-    let (aws, kubernetes) = (listen(port).await?, listen(kubernetes_port).await?);
+    let (aws, kubernetes) = (listen(args.port).await?, listen(args.kubernetes_port).await?);
     let address = |listener: &TcpListener| {
         listener.local_addr().map_err(|error| {
             Failure::plain(Exit::Failed, format!("reading the port that was taken: {error}"))
         })
     };
     let (aws_at, kubernetes_at) = (address(&aws)?, address(&kubernetes)?);
+    let front = front(args, &format!("http://{kubernetes_at}"))?;
+    sandbox.set_knobs(Knobs { kubernetes: Some(front), ..sandbox.knobs() });
+    let clusters = Clusters::new(sandbox.clone(), SANDBOX_ACCOUNT, Some(path.to_owned()));
     let kubeconfig = write_kubeconfig(path, &format!("http://{kubernetes_at}"))?;
     if global.output == Output::Json {
         print::out(
@@ -92,12 +89,24 @@ async fn serve(
     };
     tokio::select! {
         result = crate::sandbox::serve(sandbox, aws, stop.notified()) => result.map_err(failed)?,
-        result = crate::sandbox::kube::serve(cluster, kubernetes, stop.notified()) => {
+        result = serve_kubernetes(cluster, clusters, kubernetes, stop.notified()) => {
             result.map_err(failed)?;
         }
         () = interrupted => {}
     }
     Ok(Exit::Done)
+}
+
+/// Where clients find the Kubernetes APIs of clusters, and what they are to trust there.
+fn front(args: &ServeArgs, own: &str) -> Result<Front> {
+    let url = args.kubernetes_url.as_deref().unwrap_or(own).trim_end_matches('/').to_owned();
+    let authority = args.kubernetes_ca.as_ref().map(|file| {
+        std::fs::read_to_string(file).map_err(|error| {
+            let message = format!("reading the authority {}: {error}", file.display());
+            Failure::plain(Exit::Usage, message)
+        })
+    });
+    Ok(Front { url, authority: authority.transpose()? })
 }
 
 fn write_kubeconfig(path: &Path, server: &str) -> Result<PathBuf> {

@@ -9,6 +9,7 @@ use super::words::{
 use super::{access_policy, encryption, network};
 use crate::sandbox::failure::Failure;
 use crate::sandbox::iam::service_linked;
+use crate::sandbox::knobs::Knobs;
 use crate::sandbox::service::{Answer, Cx, View};
 use crate::sandbox::store::Millis;
 use crate::sandbox::wire::params::Params;
@@ -58,8 +59,12 @@ impl Cluster {
         }
     }
 
-    /// Where its API is: `https://0123….gr7.us-east-1.eks.amazonaws.com`.
-    pub(super) fn endpoint(&self) -> String {
+    /// Where its API is: `https://0123….gr7.us-east-1.eks.amazonaws.com`, unless it is served
+    /// elsewhere.
+    pub(super) fn endpoint(&self, knobs: &Knobs) -> String {
+        if let Some(front) = &knobs.kubernetes {
+            return format!("{}/{}", front.url, self.id);
+        }
         let region = self.arn.split(':').nth(3).unwrap_or_default();
         format!("https://{}.gr7.{region}.eks.amazonaws.com", self.id)
     }
@@ -74,7 +79,9 @@ impl Cluster {
         std::iter::once(&self.own_group).chain(&self.groups).cloned().collect()
     }
 
-    pub(super) fn write(&self, now: Millis) -> Value {
+    pub(super) fn write(&self, knobs: &Knobs, now: Millis) -> Value {
+        let front = knobs.kubernetes.as_ref();
+        let authority = front.and_then(|front| front.authority.as_deref()).unwrap_or(AUTHORITY);
         let made = now >= self.active;
         let shown = |value: Value| if made { value } else { Value::Null };
         let off: Vec<&&str> =
@@ -96,8 +103,8 @@ impl Cluster {
             "version": self.version(now),
             "platformVersion": "eks.1",
             "status": self.status(now),
-            "endpoint": shown(self.endpoint().into()),
-            "certificateAuthority": shown(json!({"data": STANDARD.encode(AUTHORITY)})),
+            "endpoint": shown(self.endpoint(knobs).into()),
+            "certificateAuthority": shown(json!({"data": STANDARD.encode(authority)})),
             "identity": shown(json!({"oidc": {"issuer": self.issuer()}})),
             "roleArn": self.role,
             "resourcesVpcConfig": {
@@ -134,7 +141,7 @@ pub(super) fn create(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let origin = Origin::of(params);
     if let Some(known) = of(&cx.view()).clusters.get(name) {
         if origin.is_again(&known.origin) {
-            return Ok(json!({"cluster": known.write(cx.now)}).into());
+            return Ok(json!({"cluster": known.write(cx.knobs, cx.now)}).into());
         }
         return Err(in_use(format!("Cluster already exists with name: {name}")));
     }
@@ -142,7 +149,7 @@ pub(super) fn create(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let groups = cluster.all_groups();
     network::connect(cx, (name, &cluster.arn), &cluster.subnets, &groups)?;
     service_linked::ensure(cx, "eks.amazonaws.com");
-    let answer = json!({"cluster": cluster.write(cx.now)});
+    let answer = json!({"cluster": cluster.write(cx.knobs, cx.now)});
     of_mut(cx).clusters.insert(name.to_owned(), cluster);
     Ok(answer.into())
 }
@@ -321,7 +328,7 @@ pub(super) fn log_types(logging: &Value, before: &[String]) -> Vec<String> {
 }
 
 pub(super) fn describe(view: &View<'_>, params: &Params) -> Answer {
-    Ok(json!({"cluster": asked(view, params)?.write(view.now)}).into())
+    Ok(json!({"cluster": asked(view, params)?.write(view.knobs, view.now)}).into())
 }
 
 pub(super) fn list(view: &View<'_>, params: &Params) -> Answer {
@@ -330,7 +337,7 @@ pub(super) fn list(view: &View<'_>, params: &Params) -> Answer {
 }
 
 pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
-    let now = cx.now;
+    let (now, knobs) = (cx.now, cx.knobs);
     let cluster = asked_mut(cx, params)?;
     if !cluster.node_groups.is_empty() {
         return Err(in_use("Cluster has nodegroups attached"));
@@ -346,5 +353,5 @@ pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
         return Err(words::refused(message));
     }
     cluster.gone = Some(now.plus(DELETING));
-    Ok(json!({"cluster": cluster.write(now)}).into())
+    Ok(json!({"cluster": cluster.write(knobs, now)}).into())
 }

@@ -2,6 +2,7 @@
 
 use super::model::{Cluster, NodeGroup};
 use crate::sandbox::ec2::instance_type;
+use crate::sandbox::knobs::Knobs;
 use crate::sandbox::store::{Millis, Regional, Scope, Store};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -49,6 +50,8 @@ pub struct Endpoint {
     pub name: String,
     /// The cluster's ARN.
     pub arn: String,
+    /// What its endpoint is named after: 32 hexadecimal digits in upper case.
+    pub id: String,
     /// `https://0123….gr7.us-east-1.eks.amazonaws.com`
     pub url: String,
     /// The Kubernetes version, `1.35`.
@@ -74,12 +77,13 @@ pub struct Access {
 
 /// The clusters of an account and region that have an API now: those that are not `CREATING` any
 /// more and not gone yet.
-pub(crate) fn clusters(store: &Store, scope: &Scope, now: Millis) -> Vec<Endpoint> {
+pub(crate) fn clusters(store: &Store, scope: &Scope, knobs: &Knobs, now: Millis) -> Vec<Endpoint> {
     let answers = |cluster: &&Cluster| cluster.active <= now && cluster.gone.is_none();
     let endpoint = |cluster: &Cluster| Endpoint {
         name: cluster.name.clone(),
         arn: cluster.arn.clone(),
-        url: cluster.endpoint(),
+        id: cluster.id.clone(),
+        url: cluster.endpoint(knobs),
         version: cluster.version(now).to_owned(),
         since: cluster.active.time(),
         access: access(cluster),

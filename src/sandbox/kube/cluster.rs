@@ -1,5 +1,6 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
+use super::caller::Caller;
 use super::controllers::{
     Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready,
     stopping,
@@ -209,6 +210,16 @@ impl KubeSandbox {
     ///
     /// [`Lost`] where a fault breaks the connection.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<KubeBody>, Lost> {
+        self.handle_for(None, request).await
+    }
+
+    /// The same in the name of `caller`, who is refused what its access policies do not allow.
+    /// Without one, nothing is refused.
+    pub(super) async fn handle_for(
+        &self,
+        caller: Option<&Caller>,
+        request: Request<Bytes>,
+    ) -> Result<Response<KubeBody>, Lost> {
         if self.inner.gate.is_stopped() {
             return std::future::pending().await;
         }
@@ -216,6 +227,14 @@ impl KubeSandbox {
             Ok(asked) => asked,
             Err(refusal) => return Ok(refused(&refusal)),
         };
+        if let Some(caller) = caller {
+            if let Some(review) = caller.review(&asked) {
+                return Ok(response(201, &review.to_string()));
+            }
+            if let Some(refusal) = caller.refused(&asked) {
+                return Ok(refused(&refusal));
+            }
+        }
         let call = self.call("kubernetes", asked.operation(), asked.mutates());
         let arrived = Arrived { sandbox: self, answer: |n| self.answer(n, &asked) };
         self.inner.gate.pass(self.inner.clock, call, &arrived).await
@@ -224,6 +243,7 @@ impl KubeSandbox {
     /// Takes a request for a port-forward.
     pub(super) async fn forward(
         &self,
+        caller: Option<&Caller>,
         request: Request<hyper::body::Incoming>,
     ) -> Result<Response<KubeBody>, Lost> {
         if self.inner.gate.is_stopped() {
@@ -236,6 +256,9 @@ impl KubeSandbox {
             Ok(asked) => asked,
             Err(refusal) => return Ok(refused(&refusal)),
         };
+        if let Some(refusal) = caller.and_then(|caller| caller.refused(&asked)) {
+            return Ok(refused(&refusal));
+        }
         let call = self.call("kubernetes", asked.operation(), false);
         // The target is looked for as often as the request arrives; one connection comes of it.
         let target = Mutex::new(None);
@@ -696,7 +719,7 @@ fn two_nodes() -> Vec<NodeFacts> {
     vec![node(1, "us-east-1a"), node(2, "us-east-1b")]
 }
 
-fn refused(refusal: &Refusal) -> Response<KubeBody> {
+pub(super) fn refused(refusal: &Refusal) -> Response<KubeBody> {
     let mut answer = response(refusal.code, &refusal.to_wire().to_string());
     if refusal.code == 429 {
         answer.headers_mut().insert("retry-after", http::HeaderValue::from_static("1"));

@@ -1,17 +1,16 @@
 //! Lets Kubernetes clients reach the sandbox: in the same process, and over HTTP.
 
-use super::cluster::{KubeBody, KubeSandbox};
+use super::caller::Caller;
+use super::cluster::{KubeBody, KubeSandbox, refused};
 use super::forward::is_upgrade;
+use super::status::Refusal;
 use crate::sandbox::Lost;
-use crate::sandbox::serve::answer_on;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
-use std::future::Future;
 use std::task::{Context, Poll};
-use tokio::net::TcpListener;
 
 /// What is wrong with an exchange: the connection broke, or the request's body did.
 type Broken = Box<dyn std::error::Error + Send + Sync>;
@@ -51,24 +50,6 @@ impl tower::Service<Request<kube::client::Body>> for KubeService {
     }
 }
 
-/// Answers Kubernetes requests on `listener` until `shutdown` completes. Requests in flight then
-/// are dropped.
-///
-/// # Errors
-///
-/// If the listener breaks.
-pub async fn serve(
-    sandbox: KubeSandbox,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    let answer = move |request| {
-        let sandbox = sandbox.clone();
-        async move { answer(&sandbox, request).await }
-    };
-    answer_on(listener, shutdown, answer).await
-}
-
 /// Sends one request over a connection of its own, which may become another protocol's.
 async fn upgraded(
     sandbox: KubeSandbox,
@@ -78,7 +59,7 @@ async fn upgraded(
     tokio::spawn(async move {
         let service = hyper::service::service_fn(move |request| {
             let sandbox = sandbox.clone();
-            async move { answer(&sandbox, request).await }
+            async move { answer(&sandbox, None, request).await }
         });
         // An error here is a client that went away, or a connection that a fault broke.
         let _ = hyper::server::conn::http1::Builder::new()
@@ -93,16 +74,23 @@ async fn upgraded(
     Ok(response.map(|body| body.map_err(|_| Lost).boxed_unsync()))
 }
 
-/// An error makes hyper close the connection without an answer, as a lost one is.
-async fn answer(
+/// Answers one request over HTTP, in the name of `caller` where there is one: without one, nothing
+/// is refused. An error makes hyper close the connection without an answer, as a lost one is.
+pub(in crate::sandbox) async fn answer(
     sandbox: &KubeSandbox,
+    caller: Option<&Caller>,
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<KubeBody>, Lost> {
     if is_upgrade(&request) {
-        return sandbox.forward(request).await;
+        return sandbox.forward(caller, request).await;
     }
     let (parts, body) = request.into_parts();
     // A body that breaks off is the client's end of a lost connection.
     let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
-    sandbox.handle(Request::from_parts(parts, body)).await
+    sandbox.handle_for(caller, Request::from_parts(parts, body)).await
+}
+
+/// What the API answers somebody whom it does not know.
+pub(in crate::sandbox) fn unauthorized() -> Response<KubeBody> {
+    refused(&Refusal::unauthorized())
 }

@@ -5,6 +5,7 @@
 //! take a while to go). Deployments make pods that run on the cluster's nodes (`controllers`).
 
 mod admit;
+mod caller;
 mod cluster;
 mod connect;
 mod controllers;
@@ -16,6 +17,7 @@ mod managers;
 mod merge;
 mod openapi;
 mod patch;
+mod protobuf;
 mod request;
 mod resources;
 mod selector;
@@ -26,6 +28,8 @@ mod verbs;
 mod watch;
 mod websocket;
 
+pub use caller::{Caller, Grant};
 pub use cluster::{KubeBody, KubeSandbox};
-pub use connect::{KubeService, serve};
+pub use connect::KubeService;
+pub(super) use connect::{answer, unauthorized};
 pub use controllers::{Claimed, Cloud, NoCloud, NodeFacts, NodeSource};

@@ -22,15 +22,7 @@ fn every_request_in_the_life_of_the_example_is_as_aws_models_it() {
         command
     });
     let calls = at("calls.jsonl");
-    let file = python::folder().join("lint_proxy.py").display().to_string();
-    let proxy = Server::python(
-        &file,
-        |port| {
-            let args = ["--listen", &port.to_string(), "--upstream", &sandbox.url(), "--log"];
-            args.into_iter().map(str::to_owned).chain([calls.display().to_string()]).collect()
-        },
-        &at("proxy.log"),
-    );
+    let proxy = proxy(&sandbox.url(), &calls, &at("proxy.log"));
     // The program calls through the proxy; the CLI reads behind it, so that only the program's
     // own requests are judged.
     let program = Caller::new(&proxy.url(), Keys::any());
@@ -57,11 +49,11 @@ fn every_request_in_the_life_of_the_example_is_as_aws_models_it() {
     program.expect(0, &["destroy", "-f", SPEC, "--yes", "--confirm", "coder-prod"]);
     the_cli_finds_nothing_left(&reader);
 
-    report(&calls);
+    report(&calls, 150, &["ec2:CreateVpc", "ec2:DeleteVpc", "iam:CreateRole", "s3:PutObject"]);
 }
 
 /// Plans, applies, and plans again: something, done, nothing.
-fn change(program: &Caller, spec: &[&str]) {
+pub(super) fn change(program: &Caller, spec: &[&str]) {
     program.expect(2, &[&["plan", "--detailed-exitcode"], spec].concat());
     program.expect(0, &[&["apply", "--yes"], spec].concat());
     program.expect(0, &[&["plan", "--detailed-exitcode"], spec].concat());
@@ -170,8 +162,19 @@ fn the_cli_finds_nothing_left(cli: &Caller) {
     assert_eq!(count(&vpcs, "Vpcs"), 1, "{vpcs}");
 }
 
-/// The proxy's own report: no problem, and enough requests for that to mean something.
-fn report(calls: &Path) {
+/// The proxy, in front of `upstream`; it writes down what it sees in `calls`.
+pub(super) fn proxy(upstream: &str, calls: &Path, log: &Path) -> Server {
+    let file = python::folder().join("lint_proxy.py").display().to_string();
+    let args = |port: u16| {
+        let args = ["--listen", &port.to_string(), "--upstream", upstream, "--log"];
+        args.into_iter().map(str::to_owned).chain([calls.display().to_string()]).collect()
+    };
+    Server::python(&file, args, log)
+}
+
+/// The proxy's own report: no problem, and enough requests (`least`, and these operations among
+/// them) for that to mean something.
+pub(super) fn report(calls: &Path, least: usize, operations: &[&str]) {
     let output = Command::new(python::program("python"))
         .arg(python::folder().join("lint_proxy.py"))
         .arg("--report")
@@ -182,9 +185,9 @@ fn report(calls: &Path) {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let first = text.lines().next().unwrap_or_default();
     let calls: usize = first.split(' ').next().unwrap_or_default().parse().unwrap();
-    assert!(calls > 150, "only {first}");
+    assert!(calls > least, "only {first}");
     assert!(first.ends_with("0 problems (0 distinct)"), "{text}");
-    for operation in ["ec2:CreateVpc", "ec2:DeleteVpc", "iam:CreateRole", "s3:PutObject"] {
+    for operation in operations {
         assert!(text.contains(operation), "{operation} never came by:\n{text}");
     }
 }

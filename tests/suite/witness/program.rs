@@ -13,6 +13,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// The keys of the sandbox's user, as `sandbox serve` tells them.
+    pub(super) fn of_the_sandbox() -> Keys {
+        Keys { id: "sandbox".to_owned(), secret: "sandbox".to_owned(), session: None }
+    }
+
     /// Keys that name nobody in particular.
     pub(super) fn any() -> Keys {
         Keys { id: "AKIAEXAMPLE".to_owned(), secret: "secret".to_owned(), session: None }
