@@ -136,9 +136,7 @@ fn check(password: &DatabasePassword, plan: &Plan) -> Result<()> {
         let item = plan.items.iter().find(|item| item.address == step.name.address);
         let changes = item.map(|item| item.changes.as_slice()).unwrap_or_default();
         let is_ours = match step.name.verb {
-            Verb::Update => {
-                changes.iter().all(|change| belongs(&step.name.address, &change.field))
-            }
+            Verb::Update => changes.iter().all(|change| belongs(&step.name.address, &change.field)),
             // What an earlier run has left on its way.
             Verb::Settle => true,
             Verb::Create | Verb::Delete => false,

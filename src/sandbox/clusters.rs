@@ -2,7 +2,7 @@
 //! with the nodes that Auto Scaling has started and the databases that RDS runs.
 
 use super::Sandbox;
-use super::coderd::{DatabaseSource, Login};
+use super::coderd::{Contents, DatabaseSource, Databases as Kept, Login};
 use super::disk::OpenError;
 use super::kube::{KubeSandbox, NodeFacts, NodeSource};
 use std::collections::HashMap;
@@ -133,5 +133,17 @@ impl DatabaseSource for Databases {
             return Login::Unreachable;
         };
         if self.0.accepts_password(region, id, password) { Login::Accepted } else { Login::Refused }
+    }
+
+    fn contents(&self, host: &str, work: &mut dyn FnMut(&mut Kept)) -> Contents {
+        let mut labels = host.split('.');
+        let (Some(id), Some(_), Some(region)) = (labels.next(), labels.next(), labels.next())
+        else {
+            return Contents::Lost;
+        };
+        self.0.in_database((region, id), &mut |databases| {
+            databases.move_to(host);
+            work(databases);
+        })
     }
 }

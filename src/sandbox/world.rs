@@ -1,6 +1,7 @@
 //! The sandbox itself: takes requests, lets faults happen, and keeps the store.
 
 use super::SERVICES;
+use super::coderd::{Contents, Databases};
 use super::disk::{Disk, OpenError};
 use super::ec2;
 use super::failure::Failure;
@@ -179,6 +180,34 @@ impl Sandbox {
         let world = self.world();
         let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
         rds::accepts_password(&world.store, now, (region, id), password)
+    }
+
+    /// Works on what the database cluster `id` of `region` holds.
+    pub(super) fn in_database(
+        &self,
+        (region, id): (&str, &str),
+        work: &mut dyn FnMut(&mut Databases),
+    ) -> Contents {
+        let mut world = self.world();
+        let world = &mut *world;
+        let lock = match &mut world.disk {
+            None => None,
+            Some(disk) => match disk.lock(&mut world.store) {
+                Ok(lock) => Some(lock),
+                Err(_) => return Contents::Lost,
+            },
+        };
+        let before = world.store.clone();
+        let store = Arc::make_mut(&mut world.store);
+        let Some(contents) = rds::contents(store, region, id) else { return Contents::Lost };
+        work(contents);
+        if let (Some(disk), Some(lock)) = (&mut world.disk, &lock)
+            && disk.write(store, lock).is_err()
+        {
+            world.store = before;
+            return Contents::Lost;
+        }
+        Contents::Done
     }
 
     /// Another world that is as this one is now, on the same clock and without faults: what

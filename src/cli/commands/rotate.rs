@@ -34,8 +34,7 @@ pub(super) async fn run(global: &Global, args: &RotateArgs) -> Result<Exit> {
     }
     let progress = view::Progress::new(global, session.cx.clock);
     let caller = Caller::from_env();
-    let carried =
-        rotation.carry_out(&mut session, &caller, |_, plan| progress.sink(plan)).await;
+    let carried = rotation.carry_out(&mut session, &caller, |_, plan| progress.sink(plan)).await;
     let report = progress.finish();
     let carried = carried?;
     if let Some(report) = report {

@@ -212,9 +212,8 @@ pub(super) async fn found_again(
     let held = checksum::held(cx, &live).await?;
     let asked = live.references(|key| !held.contains_key(key));
     live.versions = versions(cx, asked).await?;
-    live.versions.extend(
-        held.into_values().map(|source| (source.reference.to_string(), source.version)),
-    );
+    live.versions
+        .extend(held.into_values().map(|source| (source.reference.to_string(), source.version)));
     Ok(Some(Found {
         id: live.id(),
         owner,

@@ -305,6 +305,7 @@ impl KubeSandbox {
         let (version, environment) = self.coderd_in(target)?;
         asked.database = coderd::database_of(&environment)?;
         (asked.version, asked.environment) = (version, environment);
+        let source = self.around().1.clone();
         let mut cluster = self.cluster();
         let cluster = &mut *cluster;
         let lock = match &mut cluster.disk {
@@ -312,7 +313,11 @@ impl KubeSandbox {
             None => None,
         };
         asked.at = milliseconds(self.now(&cluster.store));
-        let reply = coderd::answer(&mut cluster.store.coder, &asked);
+        let host = asked.database.split('/').next().unwrap_or_default();
+        let own = &mut cluster.store.coder;
+        let reply = coderd::in_databases(&*source, own, host, |databases| {
+            coderd::answer(databases, &asked)
+        })?;
         if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
             disk.write(&mut cluster.store, lock).ok()?;
         }

@@ -100,8 +100,9 @@ pub async fn stage(cx: &Cx, arn: &str, content: &Content, known: Option<&str>) -
 /// What is said of a rotation that is not ours.
 pub fn others(arn: &str) -> Error {
     let why = format!("somebody else is rotating the secret {arn}");
-    Error::of(Class::Refused, why)
-        .hint(format!("see which version is AWSPENDING: aws secretsmanager describe-secret --secret-id {arn}"))
+    Error::of(Class::Refused, why).hint(format!(
+        "see which version is AWSPENDING: aws secretsmanager describe-secret --secret-id {arn}"
+    ))
 }
 
 /// Makes `version` the current one. Nothing happens if it is already.
