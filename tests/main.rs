@@ -5,11 +5,15 @@
 mod suite {
     mod architecture;
     mod coderd;
+    mod comes_back;
     mod crash;
+    mod crash_simple;
     mod deployment;
     mod docs;
+    mod dying;
     mod execute_events;
     mod faults;
+    mod faults_simple;
     mod guard;
     pub(crate) mod harness;
     pub(crate) mod kinds_data;
@@ -19,9 +23,11 @@ mod suite {
     mod kinds_net;
     mod kube_cluster;
     mod kube_object;
+    mod kube_picture;
     mod kube_rollout;
     mod life;
     mod lock;
+    mod picture;
     mod plan_properties;
     mod plan_tables;
     mod rate;

@@ -5,7 +5,8 @@ use super::Sandbox;
 use super::coderd::{Contents, DatabaseSource, Databases as Kept, Login};
 use super::disk::OpenError;
 use super::kube::{KubeSandbox, NodeFacts, NodeSource};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -20,7 +21,16 @@ struct Inner {
     account: String,
     /// The file of the sandbox's state; those of the clusters are beside it.
     path: Option<PathBuf>,
-    open: Mutex<HashMap<String, KubeSandbox>>,
+    /// By endpoint.
+    open: Mutex<BTreeMap<String, Open>>,
+}
+
+/// A cluster that somebody has reached.
+#[derive(Clone, Debug)]
+struct Open {
+    api: KubeSandbox,
+    region: String,
+    name: String,
 }
 
 /// Why a cluster can not be reached.
@@ -59,27 +69,56 @@ impl Clusters {
         };
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.get(endpoint) {
-            return Ok(known.clone());
+            return Ok(known.api.clone());
         }
         let host = endpoint.trim_start_matches("https://");
         let id = host.split('.').next().unwrap_or_default().to_lowercase();
         let clock = sandbox.clock();
-        let api = match path {
-            Some(path) => {
-                let path = path.with_extension(format!("{id}.cluster.json"));
-                KubeSandbox::open(&path, clock, clock.unix())?
-            }
-            None => KubeSandbox::in_memory(clock, 7),
-        };
+        let path = path.as_ref().map(|path| path.with_extension(format!("{id}.cluster.json")));
+        let seed = if path.is_some() { clock.unix() } else { 7 };
+        let api = KubeSandbox::behind(sandbox.gate(), path.as_deref(), clock, seed)?;
+        let cluster = Open { api: api.clone(), region: region.to_owned(), name: cluster.name };
+        self.surround(&cluster);
+        open.insert(endpoint.to_owned(), cluster);
+        Ok(api)
+    }
+
+    /// Gives a cluster its nodes and its databases.
+    fn surround(&self, Open { api, region, name }: &Open) {
+        let Inner { sandbox, account, .. } = self.0.as_ref();
         api.set_nodes(Nodes {
             sandbox: sandbox.clone(),
             account: account.clone(),
-            region: region.to_owned(),
-            cluster: cluster.name,
+            region: region.clone(),
+            cluster: name.clone(),
         });
         api.set_databases(Databases(sandbox.clone()));
-        open.insert(endpoint.to_owned(), api.clone());
-        Ok(api)
+    }
+
+    /// Other clusters that are as these are now, in `sandbox`, which is a fork of theirs, and on
+    /// its clock. They are not kept in files.
+    pub fn fork(&self, sandbox: &Sandbox) -> Self {
+        let fork = Clusters::new(sandbox.clone(), &self.0.account, None);
+        let mut taken = BTreeMap::new();
+        for (endpoint, cluster) in &*self.0.open.lock().unwrap_or_else(PoisonError::into_inner) {
+            let api = cluster.api.fork_on(sandbox.clock(), sandbox.gate());
+            let cluster = Open { api, ..cluster.clone() };
+            fork.surround(&cluster);
+            taken.insert(endpoint.clone(), cluster);
+        }
+        *fork.0.open.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        fork
+    }
+
+    /// What each cluster of `region` holds now, by name, as its state file would hold it, after
+    /// all that time has brought about. Clusters that nobody has reached hold nothing.
+    pub fn dump(&self, region: &str) -> BTreeMap<String, Value> {
+        let all = self.0.sandbox.clusters(&self.0.account, region);
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let dumped = all
+            .into_iter()
+            .filter_map(|cluster| Some((cluster.name, open.get(&cluster.url)?.api.dump())));
+        dumped.collect()
     }
 }
 

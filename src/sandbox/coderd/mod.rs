@@ -12,7 +12,7 @@ mod boot;
 mod model;
 mod password;
 
-pub(crate) use api::{Asked, Reply, answer};
+pub(crate) use api::{Asked, Reply, answer, operation};
 pub(crate) use boot::{boot, database_of};
 pub use model::Databases;
 

@@ -99,7 +99,7 @@ async fn answer(
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<KubeBody>, Lost> {
     if is_upgrade(&request) {
-        return sandbox.forward(request);
+        return sandbox.forward(request).await;
     }
     let (parts, body) = request.into_parts();
     // A body that breaks off is the client's end of a lost connection.
