@@ -5,6 +5,7 @@
 mod suite {
     mod architecture;
     mod coderd;
+    mod comes_back;
     mod crash;
     mod crash_simple;
     mod deployment;

@@ -22,6 +22,11 @@ use args::Global;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Parses, runs, and says what went wrong. The exit code is what the process should end with.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
@@ -55,15 +60,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> i32 {
 }
 
 /// Logs go to standard error with -vv, or as `CODERCTL_LOG` says. They name operations and codes,
-/// never bodies: bodies can hold secrets.
+/// never bodies: bodies can hold secrets. The SDKs write whole requests into their finer logs, so
+/// of others than this program nothing below `info` is let through, whatever the filter says.
 fn log(global: &Global) {
     let filter = match std::env::var("CODERCTL_LOG") {
         Ok(filter) => filter,
         Err(_) if global.verbose >= 2 => "coderctl=debug".to_owned(),
         Err(_) => return,
     };
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+    let harmless = filter_fn(|log| {
+        log.target().split("::").next() == Some("coderctl") || *log.level() <= Level::INFO
+    });
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .try_init();
+        .with_filter(EnvFilter::new(filter).and(harmless));
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }

@@ -1,7 +1,7 @@
 //! The Kubernetes APIs of the sandbox's EKS clusters: one for each, at the endpoint that EKS tells,
 //! with the nodes that Auto Scaling has started and the databases that RDS runs.
 
-use super::coderd::{DatabaseSource, Login};
+use super::coderd::{Contents, DatabaseSource, Databases as Kept, Login};
 use super::disk::OpenError;
 use super::doorkeeper::signer;
 use super::eks::{Access, Around, Endpoint};
@@ -261,5 +261,17 @@ impl DatabaseSource for Databases {
             return Login::Unreachable;
         };
         if self.0.accepts_password(region, id, password) { Login::Accepted } else { Login::Refused }
+    }
+
+    fn contents(&self, host: &str, work: &mut dyn FnMut(&mut Kept)) -> Contents {
+        let mut labels = host.split('.');
+        let (Some(id), Some(_), Some(region)) = (labels.next(), labels.next(), labels.next())
+        else {
+            return Contents::Lost;
+        };
+        self.0.in_database((region, id), &mut |databases| {
+            databases.move_to(host);
+            work(databases);
+        })
     }
 }

@@ -16,7 +16,7 @@ pub enum Effect {
         status: u16,
         /// The code on the wire: `UnauthorizedOperation`.
         code: String,
-        /// For people.
+        /// For people. `{request}` stands for what was sent, which services quote at times.
         message: String,
     },
     /// Refused with HTTP 500 and `InternalError`; nothing is done.

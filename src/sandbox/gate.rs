@@ -10,6 +10,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
+/// What stands in the message of a fault for what was sent.
+const REQUEST: &str = "{request}";
+
 /// Is told of each call that changes something, before and after it is carried out.
 pub type Observer = Arc<dyn Fn(&Call, Stop) + Send + Sync>;
 
@@ -53,6 +56,9 @@ pub(super) trait Served {
 
     /// Answers without doing anything.
     fn refuse(&self, n: u64, why: &Refused) -> Self::Answer;
+
+    /// What was sent, as an answer may quote it.
+    fn content(&self) -> String;
 
     /// Whether an answer says that the call was carried out.
     fn is_success(answer: &Self::Answer) -> bool;
@@ -139,6 +145,7 @@ impl Gate {
             Some(Effect::Throttle) => Ok(served.refuse(n, &Refused::Throttled)),
             Some(Effect::ServerError500) => Ok(served.refuse(n, &Refused::Internal)),
             Some(Effect::Error { status, code, message }) => {
+                let message = message.replace(REQUEST, &served.content());
                 Ok(served.refuse(n, &Refused::With { status, code, message }))
             }
             Some(Effect::LoseRequest) => {

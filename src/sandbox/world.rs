@@ -1,6 +1,7 @@
 //! The sandbox itself: takes requests, lets faults happen, and keeps the store.
 
 use super::SERVICES;
+use super::coderd::{Contents, Databases};
 use super::disk::{Disk, OpenError};
 use super::ec2;
 use super::failure::Failure;
@@ -212,6 +213,34 @@ impl Sandbox {
         rds::accepts_password(&world.store, now, (region, id), password)
     }
 
+    /// Works on what the database cluster `id` of `region` holds.
+    pub(super) fn in_database(
+        &self,
+        (region, id): (&str, &str),
+        work: &mut dyn FnMut(&mut Databases),
+    ) -> Contents {
+        let mut world = self.world();
+        let world = &mut *world;
+        let lock = match &mut world.disk {
+            None => None,
+            Some(disk) => match disk.lock(&mut world.store) {
+                Ok(lock) => Some(lock),
+                Err(_) => return Contents::Lost,
+            },
+        };
+        let before = world.store.clone();
+        let store = Arc::make_mut(&mut world.store);
+        let Some(contents) = rds::contents(store, region, id) else { return Contents::Lost };
+        work(contents);
+        if let (Some(disk), Some(lock)) = (&mut world.disk, &lock)
+            && disk.write(store, lock).is_err()
+        {
+            world.store = before;
+            return Contents::Lost;
+        }
+        Contents::Done
+    }
+
     /// Another world that is as this one is now, on the same clock and without faults: what
     /// happens in one is not seen in the other. It is not kept in a file.
     pub fn fork(&self) -> Self {
@@ -419,6 +448,10 @@ impl Served for Arrived<'_> {
             }
         };
         self.sandbox.refuse(n, &self.asked, &failure, &request_id(n, self.at))
+    }
+
+    fn content(&self) -> String {
+        self.asked.params.as_ref().map(|params| params.tree().to_string()).unwrap_or_default()
     }
 
     fn is_success(answer: &http::Response<Bytes>) -> bool {

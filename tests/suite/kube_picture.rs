@@ -40,25 +40,31 @@ pub(crate) fn things(clusters: &BTreeMap<String, Value>) -> BTreeMap<String, (St
                 things.insert(id, (format!("{cluster}/{resource}"), shown));
             }
         }
-        for (_, database) in members(&dump["coder"]) {
-            for user in database["users"].as_array().into_iter().flatten() {
-                let tokens = database["keys"].as_array().into_iter().flatten();
-                let own = |key: &&Value| key["user"] == user["id"] && key["login_type"] == "token";
-                let shown = json!({
-                    "email": user["email"],
-                    "username": user["username"],
-                    "full_name": user["name"],
-                    "api_tokens": tokens.filter(own).count(),
-                });
-                let id = user["id"].as_str().unwrap_or_default().to_owned();
-                things.insert(id, (format!("{cluster}/coder/users"), shown));
-            }
-            let licenses = database["licenses"].as_array().into_iter().flatten();
-            for license in licenses {
-                let id = license["uuid"].as_str().unwrap_or_default().to_owned();
-                let shown = json!({"claims": license["claims"]});
-                things.insert(id, (format!("{cluster}/coder/licenses"), shown));
-            }
+        things.extend(of_coder(cluster, &dump["coder"]));
+    }
+    things
+}
+
+/// What Coder keeps in databases that stand in `place`, by id.
+pub(crate) fn of_coder(place: &str, databases: &Value) -> BTreeMap<String, (String, Value)> {
+    let mut things = BTreeMap::new();
+    for (_, database) in members(databases) {
+        for user in database["users"].as_array().into_iter().flatten() {
+            let tokens = database["keys"].as_array().into_iter().flatten();
+            let own = |key: &&Value| key["user"] == user["id"] && key["login_type"] == "token";
+            let shown = json!({
+                "email": user["email"],
+                "username": user["username"],
+                "full_name": user["name"],
+                "api_tokens": tokens.filter(own).count(),
+            });
+            let id = user["id"].as_str().unwrap_or_default().to_owned();
+            things.insert(id, (format!("{place}/coder/users"), shown));
+        }
+        for license in database["licenses"].as_array().into_iter().flatten() {
+            let id = license["uuid"].as_str().unwrap_or_default().to_owned();
+            let shown = json!({"claims": license["claims"]});
+            things.insert(id, (format!("{place}/coder/licenses"), shown));
         }
     }
     things

@@ -14,7 +14,7 @@ pub(crate) fn difference(is: &[String], should: &[String]) -> String {
 }
 
 /// Fields that differ from run to run, or follow from others.
-const NOISE: [&str; 22] = [
+const NOISE: [&str; 23] = [
     "created",
     "available",
     "decided",
@@ -41,12 +41,17 @@ const NOISE: [&str; 22] = [
     // same is seen where Coder runs.
     "password",
     "text",
+    // What Coder keeps in its database is in the picture by itself.
+    "contents",
 ];
 
 /// `things` is more that is to be in the picture, by id.
 pub(crate) fn picture(dump: &Value, mut things: BTreeMap<String, (String, Value)>) -> Vec<String> {
     for account in members(&dump["accounts"]) {
         for (kind, thing, id) in kinds(account.1) {
+            if kind == "rds/clusters" {
+                things.extend(super::kube_picture::of_coder(&kind, &thing["contents"]));
+            }
             if thing["deleted"].is_null() && thing["gone"].is_null() && thing["deletion"].is_null()
             {
                 things.insert(id, (kind, thing));

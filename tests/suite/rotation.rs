@@ -133,11 +133,17 @@ async fn everybody_gets_a_new_password_and_nothing_else_changes() {
         .sandbox
         .calls()
         .iter()
-        .filter(|call| call.mutating && call.service != "s3")
+        .filter(|call| call.mutating && call.service != "s3" && !call.operation.contains("dry"))
         .map(|call| call.operation.clone())
         .collect();
-    let order =
-        ["PutSecretValue", "ModifyDBCluster", "UpdateSecretVersionStage", "AddTagsToResource"];
+    let order = [
+        "PutSecretValue",
+        "ModifyDBCluster",
+        "UpdateSecretVersionStage",
+        "AddTagsToResource",
+        "patch secrets",
+        "patch deployments",
+    ];
     assert_eq!(changed, order);
     // Again, and it is another one.
     let second = stored(&account).await;
@@ -149,12 +155,13 @@ async fn everybody_gets_a_new_password_and_nothing_else_changes() {
 /// After each call that changes something, the process dies, before or after it. Whether `rotate`
 /// goes on or a plain apply, everybody has the same password in the end.
 async fn survives(go_on: impl AsyncFn(&Deployment) -> Result<(), String>) {
+    let standing = made().await;
+    let before = stored(&standing).await;
     let mut cases = 0;
     let mut wrong = Vec::new();
     'calls: for nth in 1.. {
         for stop in [Stop::Before, Stop::After] {
-            let account = made().await;
-            let before = stored(&account).await;
+            let account = standing.fork();
             account.sandbox.forget_calls();
             let fault = Fault::on(Matching::Mutating, Effect::Stop(stop)).nth(nth);
             account.sandbox.set_faults(Faults::script([fault]));
@@ -212,4 +219,145 @@ async fn a_rotation_may_die_at_every_call_and_apply_goes_on() {
         other => Err(format!("{other:?}")),
     })
     .await;
+}
+
+/// Every call of the rotation in turn is lost, throttled, refused by a broken server, or sent twice.
+#[tokio::test(start_paused = true)]
+async fn lost_answers_throttling_and_repeats_do_no_harm() {
+    let standing = made().await;
+    let before = stored(&standing).await;
+    let calls = [
+        "secretsmanager:PutSecretValue",
+        "rds:ModifyDBCluster",
+        "secretsmanager:UpdateSecretVersionStage",
+        "rds:AddTagsToResource",
+        "kubernetes:patch secrets",
+        "kubernetes:patch deployments",
+    ];
+    for call in calls {
+        for effect in [
+            Effect::LoseAnswer,
+            Effect::LoseRequest,
+            Effect::Throttle,
+            Effect::ServerError500,
+            Effect::Twice,
+        ] {
+            let account = standing.fork();
+            let fault = Fault::on_operation(call, effect.clone()).times(2);
+            account.sandbox.set_faults(Faults::script([fault]));
+            let (done, _) = rotate(&account, &example()).await;
+            done.unwrap_or_else(|why| panic!("{call} {effect:?}: {why}"));
+            account.sandbox.set_faults(Faults::none());
+            let right = assert_rotated(&account, &before).await;
+            right.unwrap_or_else(|why| panic!("{call} {effect:?}: {why}"));
+        }
+    }
+}
+
+/// What quotes the password says so without it.
+#[tokio::test(start_paused = true)]
+async fn a_quoted_password_is_masked() {
+    let standing = made().await;
+    for call in ["secretsmanager:PutSecretValue", "rds:ModifyDBCluster", "kubernetes:patch secrets"]
+    {
+        let account = standing.fork();
+        let quote = Effect::Error {
+            status: 400,
+            code: "InvalidParameterValue".to_owned(),
+            message: "not this: {request}".to_owned(),
+        };
+        account.sandbox.set_faults(Faults::script([Fault::on_operation(call, quote)]));
+        let (done, mut said) = rotate(&account, &example()).await;
+        said.push(done.unwrap_err());
+        let said = said.join("\n");
+        assert!(said.contains("not this: ") && said.contains("(secret)"), "{call}: {said}");
+        account.sandbox.set_faults(Faults::none());
+        account.pass(LEASE).await;
+        assert_eq!(account.run(&example(), &Options::default()).await, End::Complete);
+        for password in every_password(&account).await {
+            let base64 = base64::Engine::encode(
+                &base64::engine::general_purpose::STANDARD,
+                password.as_bytes(),
+            );
+            assert!(!said.contains(&password) && !said.contains(&base64), "{call}: {said}");
+        }
+    }
+}
+
+/// All that the secret has ever held.
+async fn every_password(account: &Deployment) -> Vec<String> {
+    let dump = account.sandbox.dump();
+    let secrets = &dump["accounts"]["123456789012"]["regions"]["us-east-1"]["secrets"];
+    let text = secrets.to_string();
+    let parts: Vec<&str> = text.split("password\\\":\\\"").skip(1).collect();
+    assert!(!parts.is_empty(), "{text}");
+    parts.iter().map(|part| part.split('\\').next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_changes_nothing_else_and_leaves_others_alone() {
+    let account = made().await;
+    let other = spec(SIMPLE, &["database.max_capacity=8"]);
+    let why = rotate(&account, &other).await.0.unwrap_err();
+    assert!(why.contains("database/cluster is not as the spec wants it"), "{why}");
+    // Somebody else's rotation.
+    let manager = aws_sdk_secretsmanager::Client::new(&config(&account.sandbox));
+    let theirs = manager.put_secret_value().secret_id(MASTER).version_stages("AWSPENDING");
+    let theirs = theirs.client_request_token("11111111-2222-3333-4444-555555555555");
+    theirs.secret_string("{\"password\":\"theirs-theirs\"}").send().await.unwrap();
+    let why = rotate(&account, &example()).await.0.unwrap_err();
+    assert!(why.contains("somebody else is rotating"), "{why}");
+    assert_eq!(account.left(&example(), &Options::default()).await, "");
+    let nothing = Deployment::new(5);
+    let why = rotate(&nothing, &example()).await.0.unwrap_err();
+    assert!(why.contains("is not as the spec wants it"), "{why}");
+}
+
+/// A secret that gets another value while the run is under way: pods say what they have read, and
+/// the next plan starts them anew.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_changes_between_two_steps_is_seen_by_the_next_plan() {
+    let account = Deployment::new(5);
+    let manager = aws_sdk_secretsmanager::Client::new(&config(&account.sandbox));
+    let secret = manager.create_secret().name("idp/coder").secret_string("first");
+    secret.client_request_token("00000000-0000-4000-8000-000000000001").send().await.unwrap();
+    let wanted = spec(
+        SIMPLE,
+        &[
+            "coder.oidc.issuer_url=https://id.example.com",
+            "coder.oidc.client_id=coder",
+            "coder.oidc.client_secret.secrets_manager=idp/coder",
+        ],
+    );
+    let mut session = account.open(&wanted).await.unwrap();
+    let plan = session.plan(&Options::default()).await.plan;
+    let applied = Arc::new(tokio::sync::Notify::new());
+    let tell = applied.clone();
+    let sink = Arc::new(move |event: Event| {
+        if let What::StepFinished { step, .. } = event.what
+            && step.address.as_str().ends_with("kubernetes/secret/coder-oidc")
+        {
+            tell.notify_one();
+        }
+    });
+    let change = async {
+        applied.notified().await;
+        let other = manager.put_secret_value().secret_id("idp/coder").secret_string("second");
+        let token = "00000000-0000-4000-8000-000000000002";
+        other.client_request_token(token).send().await.unwrap();
+    };
+    let (options, caller) = (Options::default(), Caller::default());
+    let run = coderctl::cli::drive::carry_out(&mut session, &plan, &options, &caller, |_, _| sink);
+    let (carried, ()) = tokio::join!(run, change);
+    let outcome = carried.map_err(|failure| failure.message).unwrap().outcome;
+    assert!(outcome.is_complete(), "{:?}", outcome.failed);
+    let calls = account.sandbox.calls();
+    let first = |operation: &str| calls.iter().position(|call| call.operation == operation);
+    assert!(first("PutSecretValue") < first("patch deployments"), "the value changed in between");
+    let left = account.left(&wanted, &options).await;
+    assert!(left.contains("kubernetes/secret/coder-oidc"), "{left}");
+    assert!(left.contains("kubernetes/deployment/server"), "{left}");
+    let old_pod = pod(&account).await;
+    account.done(&wanted, &options).await;
+    assert_ne!(pod(&account).await, old_pod);
 }

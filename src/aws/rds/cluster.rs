@@ -17,16 +17,18 @@
 //! is a change again, and the same password is set once more.
 //!
 //! Deleting takes a last snapshot, unless the spec says no. AWS takes it as a part of the delete,
-//! and refuses a second delete meanwhile, so there are never two.
+//! and refuses a second delete meanwhile; its name follows from the cluster, so that there are never
+//! two of one delete, whoever sends it again.
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBCluster.html>
 
+mod final_snapshot;
 mod reading;
 mod requests;
 
 use super::cluster_parameter_group::ClusterParameterGroup;
 use super::subnet_group::SubnetGroup;
 use super::{CLUSTER_BUSY, Rds, name_of, retag, set_tags};
-use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages};
+use crate::aws::call::{Repeat, call, gone_is_fine, pages};
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::secretsmanager::secret::{ManagedSecret, rotation};
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
@@ -435,23 +437,8 @@ impl Kind for Cluster {
                     return Ok(());
                 }
             }
-            // Named once, so that a call that is sent again names the same snapshot.
-            let stamp: String =
-                cx.clock.timestamp().chars().filter(char::is_ascii_digit).take(14).collect();
-            let Backup { final_snapshot, delete_automated, .. } = found.live.backup;
-            let snapshot = final_snapshot.then(|| snapshot_name(name, &stamp));
-            let sent = call(cx, "rds:DeleteDBCluster", Repeat::Safe, &DELETING, || {
-                rds.0
-                    .delete_db_cluster()
-                    .db_cluster_identifier(name)
-                    .skip_final_snapshot(snapshot.is_none())
-                    .set_final_db_snapshot_identifier(snapshot.clone())
-                    .delete_automated_backups(delete_automated)
-                    .send()
-            })
-            .await;
-            match sent {
-                Ok(_) => {}
+            match final_snapshot::delete(cx, found).await {
+                Ok(()) => {}
                 Err(error) if error.class == Class::NotFound => return Ok(()),
                 // An attempt whose answer was lost may have been carried out.
                 Err(error) => match Self::read(cx, found).await? {
@@ -475,19 +462,6 @@ impl Kind for Cluster {
 
 /// A restore of a large snapshot takes long.
 const PATIENCE: Patience = Patience { every: 5, at_most: 7200 };
-
-/// A cluster that is busy takes no delete yet; one that is being deleted never will.
-const DELETING: [Passing; 1] = [Passing {
-    code: "InvalidDBClusterStateFault",
-    message: "available state",
-    seconds: 900,
-    waiting_for: "the database cluster to be available",
-}];
-
-/// `<name>-final-<stamp>`, within the 255 characters that a snapshot's name may have.
-fn snapshot_name(name: &str, stamp: &str) -> String {
-    format!("{name}-final-{stamp}")
-}
 
 impl Cluster {
     /// The tags that say what a delete does.

@@ -12,6 +12,11 @@ pub(super) const OIDC: (&str, &str) = ("coder-oidc", "client-secret");
 /// The Secret with what GitHub knows the server by.
 pub(super) const GITHUB: (&str, &str) = ("coder-github", "client-secret");
 
+/// The longest life of a token of an owner, as Go writes durations: thirty days. Coder's default is
+/// `168h`. A setting of the user's own goes before.
+/// <https://coder.com/docs/reference/cli/server#--max-admin-token-lifetime>
+const LONGEST_TOKEN: (&str, &str) = ("CODER_MAX_ADMIN_TOKEN_LIFETIME", "720h");
+
 /// Where the server keeps what it can fetch again. A volume of the pod's own.
 pub(super) const HOME: &str = "/home/coder";
 
@@ -65,6 +70,10 @@ pub(super) fn variables(coder: &Coder, dns: &Dns) -> Vec<EnvVar> {
     }
     if let Some(github) = &coder.github {
         all.extend(github_variables(github));
+    }
+    // An owner's tokens would end after a week; ours is renewed after twenty of its thirty days.
+    if coder.settings.get(LONGEST_TOKEN.0).is_none() {
+        all.push(plain(LONGEST_TOKEN.0, LONGEST_TOKEN.1));
     }
     all.extend(coder.settings.iter().map(|(name, value)| plain(name, value)));
     all

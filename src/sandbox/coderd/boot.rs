@@ -1,6 +1,6 @@
 //! The start of coderd: its environment, its database, its migrations.
 
-use super::model::Databases;
+use super::model::{Database, Databases};
 use super::{DatabaseSource, Login};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
@@ -106,26 +106,37 @@ pub(crate) fn boot(
             )));
         }
     }
-    let database = databases.0.entry(format!("{}/{}", target.host, target.name)).or_default();
-    let numbers = |text: &str| -> Vec<u64> {
-        text.split('.').map(|part| part.parse().unwrap_or_default()).take(2).collect()
-    };
-    if numbers(&database.version) > numbers(version) {
-        return Err(fail(format!(
-            "connect to postgres: migrate up: the database was migrated by v{}, which is newer than v{version}",
-            database.version
-        )));
-    }
-    if numbers(&database.version) != numbers(version) {
-        database.migrated_at = at + MIGRATIONS;
-    }
-    database.version = version.to_owned();
+    let key = format!("{}/{}", target.host, target.name);
+    let migrated = super::in_databases(source, databases, &target.host, |databases| {
+        migrate(databases.0.entry(key).or_default(), version, at)
+    });
+    let migrated_at = migrated
+        .ok_or_else(|| fail("connect to postgres: ping postgres: EOF".to_owned()))?
+        .map_err(fail)?;
     Ok(Booted {
-        ready_after_ms: database.migrated_at.saturating_sub(at),
+        ready_after_ms: migrated_at.saturating_sub(at),
         log: vec![
             format!("Coder v{version} - Your Self-Hosted Remote Development Platform"),
             "Started HTTP listener at http://0.0.0.0:8080".to_owned(),
             format!("View the Web UI: {access}"),
         ],
     })
+}
+
+/// Brings a database up to a version; answers when that is done.
+fn migrate(database: &mut Database, version: &str, at: u64) -> Result<u64, String> {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split('.').map(|part| part.parse().unwrap_or_default()).take(2).collect()
+    };
+    if numbers(&database.version) > numbers(version) {
+        return Err(format!(
+            "connect to postgres: migrate up: the database was migrated by v{}, which is newer than v{version}",
+            database.version
+        ));
+    }
+    if numbers(&database.version) != numbers(version) {
+        database.migrated_at = at + MIGRATIONS;
+    }
+    database.version = version.to_owned();
+    Ok(database.migrated_at)
 }

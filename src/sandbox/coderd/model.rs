@@ -8,7 +8,20 @@ use std::collections::BTreeMap;
 /// All databases, by `host/name`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Databases(pub(super) BTreeMap<String, Database>);
+pub struct Databases(pub(super) BTreeMap<String, Database>);
+
+impl Databases {
+    /// The server has this name from now on: it was restored under another one.
+    pub(crate) fn move_to(&mut self, host: &str) {
+        let all = std::mem::take(&mut self.0).into_iter();
+        self.0 = all
+            .map(|(key, database)| {
+                let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
+                (format!("{host}/{name}"), database)
+            })
+            .collect();
+    }
+}
 
 /// One database.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -236,7 +236,8 @@ impl KubeSandbox {
             }
         }
         let call = self.call("kubernetes", asked.operation(), asked.mutates());
-        let arrived = Arrived { sandbox: self, answer: |n| self.answer(n, &asked) };
+        let content = String::from_utf8_lossy(&asked.body).into_owned();
+        let arrived = Arrived { sandbox: self, content, answer: |n| self.answer(n, &asked) };
         self.inner.gate.pass(self.inner.clock, call, &arrived).await
     }
 
@@ -264,6 +265,7 @@ impl KubeSandbox {
         let target = Mutex::new(None);
         let arrived = Arrived {
             sandbox: self,
+            content: String::new(),
             answer: |n| match self.target(&asked) {
                 Ok(found) => {
                     self.inner.gate.outcome(n, Outcome::Done);
@@ -362,6 +364,7 @@ impl KubeSandbox {
         let (version, environment) = self.coderd_in(target)?;
         asked.database = coderd::database_of(&environment)?;
         (asked.version, asked.environment) = (version, environment);
+        let source = self.around().database.clone();
         let mut cluster = self.cluster();
         let cluster = &mut *cluster;
         let lock = match &mut cluster.disk {
@@ -369,7 +372,11 @@ impl KubeSandbox {
             None => None,
         };
         asked.at = milliseconds(self.now(&cluster.store));
-        let reply = coderd::answer(&mut cluster.store.coder, &asked);
+        let host = asked.database.split('/').next().unwrap_or_default();
+        let own = &mut cluster.store.coder;
+        let reply = coderd::in_databases(&*source, own, host, |databases| {
+            coderd::answer(databases, &asked)
+        })?;
         if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
             disk.write(&mut cluster.store, lock).ok()?;
         }
@@ -538,6 +545,7 @@ impl KubeSandbox {
 /// A call to the API, as far as it has come.
 struct Arrived<'a, A> {
     sandbox: &'a KubeSandbox,
+    content: String,
     answer: A,
 }
 
@@ -560,6 +568,10 @@ impl<A: Fn(u64) -> Response<KubeBody>> Served for Arrived<'_, A> {
             }
         };
         self.sandbox.refuse(n, &refusal)
+    }
+
+    fn content(&self) -> String {
+        self.content.clone()
     }
 
     fn is_success(answer: &Response<KubeBody>) -> bool {
@@ -597,6 +609,10 @@ impl Served for InPod<'_> {
         let outcome = Outcome::Refused { status, code: status.to_string() };
         self.sandbox.inner.gate.outcome(n, outcome);
         Some((status, serde_json::json!({ "message": message })))
+    }
+
+    fn content(&self) -> String {
+        String::from_utf8_lossy(&self.asked.body).into_owned()
     }
 
     fn is_success(answer: &Option<coderd::Reply>) -> bool {

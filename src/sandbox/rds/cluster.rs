@@ -9,6 +9,7 @@ use super::model::{
 use super::parameter_group::default_name;
 use super::snapshot;
 use super::tags::{self, read_tags};
+use crate::sandbox::coderd::Databases;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::service::{Answer, Cx, View};
 use crate::sandbox::store::{Millis, number};
@@ -280,6 +281,7 @@ pub(super) fn create(cx: &mut Cx<'_>, params: &Params) -> Answer {
         master_username: username.to_owned(),
         password: Password::new(password),
         next_password: None,
+        contents: Databases::default(),
         lifecycle_support: lifecycle(params),
         settings,
         pending: Pending::default(),
@@ -393,6 +395,7 @@ pub(super) fn restore(cx: &mut Cx<'_>, params: &Params) -> Answer {
         master_username: old.master_username,
         password,
         next_password: None,
+        contents: old.contents,
         lifecycle_support: lifecycle(params),
         settings,
         pending: Pending::default(),

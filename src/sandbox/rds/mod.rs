@@ -16,6 +16,7 @@ mod tags;
 pub(crate) use model::Rds;
 pub(crate) use settle::{is_due, settle};
 
+use super::coderd::Databases;
 use super::service::{Operation, Service};
 use super::store::{Millis, Store};
 use super::wire::Protocol;
@@ -59,6 +60,17 @@ pub(crate) static SERVICE: Service = Service {
     ],
     route: None,
 };
+
+/// What the cluster `id` of `region` holds, in whichever account it is.
+pub(crate) fn contents<'a>(
+    store: &'a mut Store,
+    region: &str,
+    id: &str,
+) -> Option<&'a mut Databases> {
+    let mut regions =
+        store.accounts.values_mut().filter_map(|account| account.regions.get_mut(region));
+    regions.find_map(|region| Some(&mut region.rds.clusters.get_mut(id)?.contents))
+}
 
 /// Whether the cluster `id` of `region`, in any account, takes `password` for its master user.
 /// False where there is no such cluster.

@@ -1,5 +1,6 @@
 //! What RDS keeps.
 
+use crate::sandbox::coderd::Databases;
 use crate::sandbox::ec2::model::Tags;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::page::{self, Page};
@@ -130,6 +131,9 @@ pub(super) struct Cluster {
     /// The password that is being set, and when it is in force.
     #[serde(default)]
     pub(super) next_password: Option<(Password, Millis)>,
+    /// What is in it, as far as anybody works on it. A snapshot has a copy.
+    #[serde(default)]
+    pub(super) contents: Databases,
     pub(super) lifecycle_support: String,
     pub(super) settings: Settings,
     pub(super) pending: Pending,

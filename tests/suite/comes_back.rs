@@ -1,0 +1,123 @@
+//! The way back from a destroy: the last snapshot, restored by `database.from_snapshot`; and how
+//! long the owner's token lasts.
+
+use super::deployment::{Deployment, End, destroy, spec};
+use super::harness::config;
+use coderctl::plan::Options;
+use coderctl::sandbox::{Effect, Fault, Faults, Stop};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+
+/// The example.
+const SIMPLE: &str = "examples/sr-simple.yaml";
+/// The longest lease of a dead holder, and a little.
+const LEASE: u64 = 130;
+
+async fn snapshots(account: &Deployment) -> Vec<String> {
+    let rds = aws_sdk_rds::Client::new(&config(&account.sandbox));
+    let found = rds.describe_db_cluster_snapshots().send().await.unwrap();
+    let names = found.db_cluster_snapshots().iter();
+    names.map(|one| one.db_cluster_snapshot_identifier().unwrap().to_owned()).collect()
+}
+
+/// What is remembered of the owner.
+async fn owner(account: &Deployment, key: &str) -> String {
+    let notes: Api<ConfigMap> = Api::namespaced(account.kube(), "coder");
+    let note = notes.get("coderctl-us-east-1-coder-owner").await.unwrap();
+    note.data.unwrap()[key].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroyed_coder_comes_back_with_its_first_user() {
+    let (account, plain) = (Deployment::new(5), spec(SIMPLE, &[]));
+    account.done(&plain, &Options::default()).await;
+    let user = owner(&account, "user").await;
+    account.done(&plain, &destroy()).await;
+    let [last] = snapshots(&account).await.try_into().unwrap();
+    assert!(last.starts_with("coder-prod-final-"), "{last}");
+    account.pass(3600).await;
+    // Without the snapshot, everything is new.
+    let empty = account.fork();
+    empty.done(&plain, &Options::default()).await;
+    assert_ne!(owner(&empty, "user").await, user);
+    // With it, the user is there, and the stored passwords open everything.
+    let set = format!("database.from_snapshot={last}");
+    let restored = spec(SIMPLE, &[&set]);
+    account.done(&restored, &Options::default()).await;
+    assert_eq!(owner(&account, "user").await, user);
+    // It counts only when the cluster is made.
+    assert_eq!(account.left(&plain, &Options::default()).await, "");
+    account.done(&plain, &Options::default()).await;
+    assert_eq!(snapshots(&account).await, [last], "no further snapshot");
+}
+
+/// Destroys, while the process dies at the delete of the cluster; and again.
+#[tokio::test(start_paused = true)]
+async fn one_delete_takes_one_snapshot_whoever_sends_it_again() {
+    let (standing, plain) = (Deployment::new(5), spec(SIMPLE, &[]));
+    standing.done(&plain, &Options::default()).await;
+    for effect in [
+        Effect::Stop(Stop::Before),
+        Effect::Stop(Stop::After),
+        Effect::LoseAnswer,
+        Effect::Twice,
+        Effect::ServerError500,
+    ] {
+        let account = standing.fork();
+        let fault = Fault::on_operation("rds:DeleteDBCluster", effect.clone());
+        account.sandbox.set_faults(Faults::script([fault]));
+        if account.run(&plain, &destroy()).await == End::Died {
+            account.sandbox.set_faults(Faults::none());
+            account.pass(LEASE).await;
+        }
+        account.done(&plain, &destroy()).await;
+        assert_eq!(snapshots(&account).await.len(), 1, "{effect:?}");
+    }
+    // AWS has taken a snapshot and given the delete up: the cluster has gone on since.
+    let rds = aws_sdk_rds::Client::new(&config(&standing.sandbox));
+    let found = rds.describe_db_clusters().send().await.unwrap();
+    let id = found.db_clusters()[0].db_cluster_resource_id().unwrap();
+    let name = format!("coder-prod-final-{}", id.trim_start_matches("cluster-").to_lowercase());
+    let early = rds.create_db_cluster_snapshot().db_cluster_identifier("coder-prod");
+    early.db_cluster_snapshot_identifier(&name).send().await.unwrap();
+    standing.done(&plain, &destroy()).await;
+    let mut names = snapshots(&standing).await;
+    names.sort();
+    assert_eq!(names.len(), 2);
+    assert!(names[1].starts_with(&format!("{name}-2")), "{names:?}");
+}
+
+const DAY: u64 = 24 * 3600;
+
+/// Days until the owner's token ends.
+async fn days_left(account: &Deployment) -> u64 {
+    let ends: u64 = owner(account, "token_ends_at").await.parse().unwrap();
+    (ends - account.sandbox.clock().unix()).div_ceil(DAY)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_owner_s_token_lasts_thirty_days_and_is_renewed_in_time() {
+    let (account, plain) = (Deployment::new(5), spec(SIMPLE, &[]));
+    account.done(&plain, &Options::default()).await;
+    assert_eq!(days_left(&account).await, 30);
+    account.pass(19 * DAY).await;
+    assert_eq!(account.left(&plain, &Options::default()).await, "");
+    account.pass(2 * DAY).await;
+    let left = account.left(&plain, &Options::default()).await;
+    assert_eq!(left, "Update us-east-1/coder/owner");
+    account.done(&plain, &Options::default()).await;
+    assert_eq!(days_left(&account).await, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_s_own_limit_of_tokens_is_kept() {
+    let account = Deployment::new(5);
+    let short = spec(SIMPLE, &["coder.settings.CODER_MAX_ADMIN_TOKEN_LIFETIME=72h"]);
+    account.done(&short, &Options::default()).await;
+    assert_eq!(days_left(&account).await, 3);
+    account.pass(DAY).await;
+    assert_eq!(account.left(&short, &Options::default()).await, "");
+    account.pass(DAY + 3600).await;
+    let left = account.left(&short, &Options::default()).await;
+    assert_eq!(left, "Update us-east-1/coder/owner");
+}
