@@ -6,6 +6,7 @@
 //! is, but carry no tags of ours: whose they are follows from what they live in.
 
 mod cluster;
+pub mod interface;
 pub mod load_balancer;
 pub mod volume;
 pub mod workspaces;

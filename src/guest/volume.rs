@@ -33,7 +33,7 @@ pub struct Volume {}
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
     volume: Ebs,
-    /// Whether the cluster answered, and how it is asked.
+    /// How the cluster is asked; none where it did not answer.
     cluster: Option<Option<Access>>,
     parents: Vec<PhysicalId>,
 }
@@ -61,6 +61,11 @@ impl Kind for Volume {
         Consent::Others
     }
 
+    fn goes_first(live: &Live) -> bool {
+        // Where the cluster does not answer, its nodes must go before its volumes.
+        live.cluster.is_some()
+    }
+
     fn holds(live: &Live) -> Vec<Held> {
         let Ebs { id, namespace, claim, size, instance, is_deleting: _ } = &live.volume;
         let at = instance
@@ -79,8 +84,14 @@ impl Kind for Volume {
     async fn list(cx: &Cx, _: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
         let workspaces = kind::seen::<Workspaces>(seen);
         let mut listed = Listed::default();
-        for site in sites(cx, seen)? {
-            for volume in volume::of_cluster(cx, &site.name).await? {
+        for mut site in sites(cx, seen)? {
+            let volumes = volume::of_cluster(cx, &site.name).await?;
+            if let (Some(place), false) = (&site.place, volumes.is_empty())
+                && !answers(cx, place.access.as_ref()).await?
+            {
+                site.place = None;
+            }
+            for volume in volumes {
                 let of_workspace = workspaces
                     .iter()
                     .any(|(_, _, live)| live.has_claim(&volume.namespace, &volume.claim));
@@ -163,6 +174,15 @@ fn found(cx: &Cx, site: &Site, volume: Ebs) -> Found<Volume> {
         parents: parents.clone(),
         tags: kind::Tags::new(),
         live: Live { volume, cluster, parents },
+    }
+}
+
+/// Whether the cluster can be asked to delete a volume.
+async fn answers(cx: &Cx, access: Option<&Access>) -> Result<bool> {
+    match list(cx, &Kube::of(cx, access)?, "/api/v1/persistentvolumes").await {
+        Ok(_) => Ok(true),
+        Err(error) if is_silent(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -81,6 +81,10 @@ impl Kind for Workspaces {
         if live.objects.held.is_empty() { Consent::None } else { Consent::Others }
     }
 
+    fn goes_first(_: &Live) -> bool {
+        true
+    }
+
     fn holds(live: &Live) -> Vec<Held> {
         live.objects.held.clone()
     }
@@ -122,8 +126,7 @@ impl Kind for Workspaces {
                 id: PhysicalId::new("coder/workspaces"),
                 owner: owner(&cx.region, "coder/workspaces", inside),
                 status: Status::Ready,
-                // Nothing goes before they are gone.
-                parents: seen.ids().into_iter().cloned().collect(),
+                parents: needed(seen),
                 tags: kind::Tags::new(),
                 live: Live {
                     access: place.access.clone(),
@@ -176,6 +179,35 @@ impl Kind for Workspaces {
     async fn find_foreign(_: &Cx, _: &PhysicalId, _: &Ownership) -> Result<Option<Found<Self>>> {
         Err(Error::local("workspaces can not be adopted"))
     }
+}
+
+/// The kinds of all that a build takes which deletes a workspace: the server, its database, leave to
+/// use the cluster, the way out.
+const NEEDED: [&str; 18] = [
+    "aws.iam.role",
+    "aws.kms.key",
+    "aws.secretsmanager.secret",
+    "aws.ec2.internet_gateway",
+    "aws.ec2.subnet",
+    "aws.ec2.nat_gateway",
+    "aws.ec2.route_table",
+    "aws.ec2.security_group",
+    "aws.ec2.security_group_rule",
+    "aws.ec2.vpc_endpoint",
+    "aws.eks.cluster",
+    "aws.eks.access_entry",
+    "aws.eks.addon",
+    "aws.eks.pod_identity_association",
+    "aws.eks.node_group",
+    "aws.rds.cluster",
+    "aws.rds.instance",
+    "kube.object",
+];
+
+fn needed(seen: &dyn Seen) -> Vec<PhysicalId> {
+    let all = NEEDED.into_iter().flat_map(|kind| seen.of(kind));
+    let owners = seen.of(Owner::NAME);
+    all.chain(owners).map(|(id, _, _)| id.clone()).collect()
 }
 
 /// The refusal to delete what nobody has consented to.
