@@ -271,10 +271,13 @@ async fn what_nodes_leave_behind_is_swept() {
                 code: "UnauthorizedOperation".into(),
                 message: "no".into(),
             };
-            let swept = Fault::on_operation("ec2:DeleteNetworkInterface", denied);
+            let swept = Fault::on_operation("ec2:DeleteNetworkInterface", denied).times(u32::MAX);
             account.sandbox.set_faults(Faults::script(vec![swept]));
+            assert!(matches!(account.run(&simple, &destroy()).await, End::Failed(_)));
+            let groups = things(&account, "ec2", "security_groups");
+            let of_eks = |group: &&Value| group["tags"]["aws:eks:cluster-name"].is_string();
+            assert_eq!(groups.iter().filter(of_eks).count(), 1, "EKS has left its group");
         }
-        assert_eq!(account.run(&simple, &destroy()).await, End::Complete);
         account.done(&simple, &destroy()).await;
         let after = account.picture().await;
         assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));

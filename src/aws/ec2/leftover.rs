@@ -58,13 +58,13 @@ pub(super) async fn interfaces(cx: &Cx, filters: &[Filter]) -> Result<Vec<Networ
     Ok(pages.into_iter().flat_map(|page| page.network_interfaces.unwrap_or_default()).collect())
 }
 
-/// Takes away what the nodes of a cluster have left in its subnets. Before the cluster itself goes,
-/// so that EKS can take its security group along.
-pub(in crate::aws) async fn sweep(cx: &Cx, cluster: &str, subnets: Vec<String>) -> Result<()> {
+/// Takes away what the nodes of a cluster of ours have left in its VPC. Before the cluster itself
+/// goes, so that EKS can take its security group along.
+pub(in crate::aws) async fn sweep(cx: &Cx, cluster: &str, vpc: &str) -> Result<()> {
     let filters = [
         filter("status", ["available"]),
         filter(&format!("tag:{CLUSTER}"), [cluster]),
-        filter("subnet-id", subnets.iter().map(String::as_str)),
+        filter("vpc-id", [vpc]),
     ];
     for left in interfaces(cx, &filters).await?.iter().filter(|it| is_leftover(it)) {
         delete(cx, left).await?;

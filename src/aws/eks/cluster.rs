@@ -394,7 +394,7 @@ impl Kind for Cluster {
                 changes::protect(cx, name, false).await?;
             }
             // Whoever may not look leaves it to those who delete the subnets.
-            if let Err(error) = leftover::sweep(cx, name, ids_of(&found.live)).await {
+            if let Err(error) = leftover::sweep(cx, name, found.live.vpc.as_str()).await {
                 tracing::warn!(cluster = name, %error, "leftover interfaces could not be swept");
             }
             let deleted = call(cx, "eks:DeleteCluster", Repeat::Safe, &[IN_PROGRESS], || {
@@ -424,10 +424,6 @@ impl Kind for Cluster {
 /// Whether there is a cluster of this name, in whatever state.
 pub(in crate::aws) async fn exists(cx: &Cx, name: &str) -> Result<bool> {
     Ok(read_one(cx, name).await?.is_some())
-}
-
-fn ids_of(live: &Live) -> Vec<String> {
-    live.subnets.iter().map(ToString::to_string).collect()
 }
 
 fn ids<K>(ids: &[Id<K>]) -> Vec<String> {
