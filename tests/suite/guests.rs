@@ -2,8 +2,10 @@
 
 use super::deployment::{Deployment, End, destroy, difference, spec};
 use coderctl::plan::Options;
+use coderctl::report::Style;
+use coderctl::report::plan::{Context, human};
 use coderctl::sandbox::kube::KubeService;
-use coderctl::sandbox::{Effect, Fault, Faults, Knobs, Matching, Stop};
+use coderctl::sandbox::{Effect, Fault, Faults, Knobs, Matching, Profile, Stop};
 use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
@@ -137,6 +139,23 @@ async fn what_others_made_goes_with_consent_and_never_without() {
         held,
         ["alice/dev: running, a volume of 10Gi", "bob/web: running, a volume of 10Gi"]
     );
+
+    // It is shown as it is meant: who, what, how it is doing, and what to say.
+    let style = Style { width: 80, color: false, unicode: true };
+    let shown = human(&plan, &Context::NONE, &style);
+    let start = shown.find("- workspaces").unwrap();
+    let rows: Vec<&str> = shown[start..].lines().skip(1).take(3).map(str::trim).collect();
+    let expected = [
+        "others made it in what goes",
+        "alice/dev  running, a volume of 10Gi",
+        "bob/web  running, a volume of 10Gi",
+    ];
+    assert_eq!(rows, expected, "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+
+    // What has nothing to do with them can go alone.
+    let target = Options { target: vec!["us-east-1/ingress".to_owned()], ..destroy() };
+    assert_eq!(account.plan(&simple, &target).await.refusals, []);
 
     // Consent to some is not consent to all, and nothing has been touched.
     account.sandbox.forget_calls();
@@ -310,4 +329,50 @@ async fn what_a_stranger_has_put_into_the_network_is_named_first() {
     elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
     account.pass(300).await;
     account.done(&simple, &destroy()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
+    let account = Deployment::new(38);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    assert!(account.kube().start_workspace("carol", "machine", ""));
+    work(&account, 30).await;
+    let plan = account.plan(&simple, &destroy()).await;
+    assert_eq!(plan.refusals, [], "the cluster does not show it");
+    account.sandbox.forget_calls();
+    let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+    assert!(why.contains("workspaces that the plan did not show: carol/machine"), "{why}");
+    let calls = account.sandbox.calls().into_iter().filter(|call| call.mutating);
+    assert!(calls.into_iter().all(|call| call.service == "s3"), "only the record was written");
+    account.done(&simple, &consenting(&["workspaces"])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_the_cluster_leaves_nothing_behind() {
+    for seed in 1..=2 {
+        let (account, before) = occupied(50 + seed).await;
+        let simple = spec(SIMPLE, &[]);
+        account.kube().set_faults(Faults::random(seed, Profile::ROUGH));
+        // It may come to its end or not.
+        let kube = account.kube();
+        account.run(&simple, &everything()).await;
+        kube.set_faults(Faults::none());
+        account.pass(180).await;
+        account.done(&simple, &everything()).await;
+        let after = account.picture().await;
+        assert_eq!(left(&after, &before), SNAPSHOT, "seed {seed} {}", difference(&after, &before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroyed_deployment_comes_back_from_its_snapshot() {
+    let account = Deployment::new(39);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    account.done(&simple, &destroy()).await;
+    let snapshots = things(&account, "rds", "snapshots");
+    let name = snapshots[0]["id"].as_str().unwrap();
+    let back = spec(SIMPLE, &[&format!("database.from_snapshot={name}")]);
+    account.done(&back, &Options::default()).await;
 }
