@@ -126,6 +126,8 @@ pub enum Consent {
     Data,
     /// The user's, given by address, also when everything goes: others made it.
     Others,
+    /// Nobody's is enough: it is not ours, and stays. What it is in the way of can't go.
+    Never,
 }
 
 /// One thing that a live resource holds and that goes with it.
@@ -230,9 +232,6 @@ pub struct Wanted<'a, K> {
 pub trait Seen: Send + Sync {
     /// The live values of kind `name`, each with its id and address; [`seen`] gives them types.
     fn of(&self, name: &str) -> Vec<(&PhysicalId, &Ownership, &(dyn Any + Send + Sync))>;
-
-    /// The ids of everything.
-    fn ids(&self) -> Vec<&PhysicalId>;
 }
 
 /// The live values of kind `K` that earlier waves found.
@@ -282,6 +281,12 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
     /// Whose consent deleting a live one takes.
     fn consent(_live: &Self::Live) -> Consent {
         if Self::NATURE.holds_data { Consent::Data } else { Consent::None }
+    }
+
+    /// Whether a live one goes before anything else when everything goes: nothing that is ours is
+    /// touched before.
+    fn goes_first(_live: &Self::Live) -> bool {
+        false
     }
 
     /// What a live one holds that no spec asks for, and that goes with it.

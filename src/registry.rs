@@ -35,6 +35,7 @@ use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::coderd::license::License;
 use crate::coderd::owner::Owner;
 use crate::graph::{AnyKind, Of};
+use crate::guest::interface::Interface;
 use crate::guest::load_balancer::LoadBalancer as OthersLoadBalancer;
 use crate::guest::volume::Volume;
 use crate::guest::workspaces::Workspaces;
@@ -80,8 +81,12 @@ pub const KINDS: &[&dyn AnyKind] = &[
 
 /// What others make in what is ours, which is looked for only when everything goes. They live in
 /// what is in [`KINDS`].
-pub const GUESTS: &[&dyn AnyKind] =
-    &[&Of::<OthersLoadBalancer>::KIND, &Of::<Volume>::KIND, &Of::<Workspaces>::KIND];
+pub const GUESTS: &[&dyn AnyKind] = &[
+    &Of::<OthersLoadBalancer>::KIND,
+    &Of::<Volume>::KIND,
+    &Of::<Workspaces>::KIND,
+    &Of::<Interface>::KIND,
+];
 
 /// The kinds to read for a deployment: those of Kubernetes, and what runs there, only if there may
 /// be a cluster.

@@ -9,6 +9,7 @@ use crate::aws::facts;
 use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
 use crate::aws::route53::zone;
 use crate::graph::{AnyKind, Graph};
+use crate::guest::Allowed;
 use crate::kind::{Cx, Deployment, Tags};
 use crate::kube::{Cluster, ClusterExpected, ClusterTransport};
 use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
@@ -209,6 +210,9 @@ impl Session {
         let graph = if options.destroy { &empty } else { &self.graph };
         if options.destroy && self.kinds.iter().all(|kind| !kind.nature().is_guest) {
             self.kinds.extend(registry::GUESTS);
+        }
+        if options.destroy {
+            self.cx = self.cx.with(Allowed(options.allow_delete.clone()));
         }
         let mut snapshot = observe(&self.cx, &self.kinds, graph, &self.regions()).await;
         if options.destroy {

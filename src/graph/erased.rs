@@ -34,6 +34,8 @@ pub struct AnyFound {
     pub tags: Tags,
     /// Whose consent its deletion takes.
     pub consent: Consent,
+    /// Whether it goes before anything else when everything goes.
+    pub goes_first: bool,
     /// What it holds that no spec asks for.
     pub holds: Vec<Held>,
     /// What `outputs` and `explain` show of it.
@@ -60,6 +62,7 @@ impl AnyFound {
             parents: found.parents.clone(),
             tags: found.tags.clone(),
             consent: K::consent(&found.live),
+            goes_first: K::goes_first(&found.live),
             holds: K::holds(&found.live),
             described: K::describe(&found.live),
             live: Arc::new(found.live.clone()),

@@ -47,6 +47,20 @@ pub struct Live {
     groups: Vec<Group>,
 }
 
+impl Live {
+    /// Whether a load balancer is this one: `net/NAME/0123456789abcdef`, or a classic one by the name
+    /// that the controller gives it, which is made of the uid of its Service.
+    /// <https://github.com/kubernetes/cloud-provider/blob/master/cloud.go>
+    pub(super) fn has(&self, of: &str) -> bool {
+        let is_tail = |balancer: &Balancer| balancer.arn.ends_with(&format!("loadbalancer/{of}"));
+        let classic = self.uid.as_ref().map(|uid| {
+            let name = format!("a{}", uid.replace('-', ""));
+            name.chars().take(32).collect::<String>()
+        });
+        self.balancers.iter().any(is_tail) || classic.as_deref() == Some(of)
+    }
+}
+
 /// What belongs together: by namespace and name of a Service, or by its own name.
 #[derive(Default)]
 struct Parts {
@@ -85,6 +99,10 @@ impl Kind for LoadBalancer {
 
     fn consent(_: &Live) -> Consent {
         Consent::Others
+    }
+
+    fn goes_first(_: &Live) -> bool {
+        true
     }
 
     fn holds(live: &Live) -> Vec<Held> {

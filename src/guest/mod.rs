@@ -6,12 +6,27 @@
 //! is, but carry no tags of ours: whose they are follows from what they live in.
 
 mod cluster;
+pub mod interface;
 pub mod load_balancer;
 pub mod volume;
 pub mod workspaces;
 
 use crate::kind::{Cx, Error, Ownership};
 use crate::name::{Address, Region};
+use crate::plan;
+
+/// A connector of [`Cx`]: what the user has consented to delete, as written on the command line. A
+/// plan without the consent that it takes is refused before; this is for what only shows later.
+#[derive(Clone, Debug)]
+pub struct Allowed(pub Vec<String>);
+
+impl Allowed {
+    /// Whether what others made at `address` may go.
+    fn covers(cx: &Cx, address: &Address) -> bool {
+        cx.connector::<Allowed>()
+            .is_some_and(|allowed| allowed.0.iter().any(|one| plan::covers(one, address)))
+    }
+}
 
 /// Who owns what is found at `rest`: the deployment that `inside` belongs to.
 fn owner(region: &Region, rest: &str, inside: &Ownership) -> Ownership {

@@ -18,12 +18,18 @@ use crate::kube::client::Kube;
 use crate::name::PhysicalId;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// How often, every five seconds, a volume is looked at: fifteen minutes in all, in which its node
 /// goes.
 const LOOKS: u32 = 180;
 /// How many of those the driver is given after the claim is gone.
 const DRIVER: u32 = 24;
+
+/// The volume of EBS that a `PersistentVolume` is.
+const HANDLE: &str = "/spec/csi/volumeHandle";
+/// What becomes of it when its claim goes: `Delete` or `Retain`.
+const POLICY: &str = "/spec/persistentVolumeReclaimPolicy";
 
 /// A volume. Nobody's spec asks for it.
 #[derive(Clone, Debug, Serialize)]
@@ -33,7 +39,7 @@ pub struct Volume {}
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
     volume: Ebs,
-    /// Whether the cluster answered, and how it is asked.
+    /// How the cluster is asked; none where it did not answer.
     cluster: Option<Option<Access>>,
     parents: Vec<PhysicalId>,
 }
@@ -61,6 +67,11 @@ impl Kind for Volume {
         Consent::Others
     }
 
+    fn goes_first(live: &Live) -> bool {
+        // Where the cluster does not answer, its nodes must go before its volumes.
+        live.cluster.is_some()
+    }
+
     fn holds(live: &Live) -> Vec<Held> {
         let Ebs { id, namespace, claim, size, instance, is_deleting: _ } = &live.volume;
         let at = instance
@@ -79,12 +90,22 @@ impl Kind for Volume {
     async fn list(cx: &Cx, _: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
         let workspaces = kind::seen::<Workspaces>(seen);
         let mut listed = Listed::default();
-        for site in sites(cx, seen)? {
-            for volume in volume::of_cluster(cx, &site.name).await? {
+        for mut site in sites(cx, seen)? {
+            let volumes = volume::of_cluster(cx, &site.name).await?;
+            let mut kept = BTreeSet::new();
+            if let (Some(place), false) = (&site.place, volumes.is_empty()) {
+                match kept_volumes(cx, place.access.as_ref()).await {
+                    Ok(ids) => kept = ids,
+                    Err(error) if is_silent(&error) => site.place = None,
+                    Err(error) => return Err(error),
+                }
+            }
+            for volume in volumes {
                 let of_workspace = workspaces
                     .iter()
                     .any(|(_, _, live)| live.has_claim(&volume.namespace, &volume.claim));
-                if of_workspace || volume.is_deleting {
+                // What a class keeps does not go with its workspace.
+                if (of_workspace && !kept.contains(&volume.id)) || volume.is_deleting {
                     continue;
                 }
                 listed.ours.push(found(cx, &site, volume));
@@ -166,14 +187,21 @@ fn found(cx: &Cx, site: &Site, volume: Ebs) -> Found<Volume> {
     }
 }
 
+/// The ids of the volumes that the driver does not delete when their claims go.
+async fn kept_volumes(cx: &Cx, access: Option<&Access>) -> Result<BTreeSet<String>> {
+    let volumes = list(cx, &Kube::of(cx, access)?, "/api/v1/persistentvolumes").await?;
+    let kept = volumes.iter().filter(|volume| text(volume, POLICY) != "Delete");
+    Ok(kept.map(|volume| text(volume, HANDLE).to_owned()).collect())
+}
+
 /// Deletes the claim of a volume, and what runs with it; answers whether the driver deletes the
 /// volume then.
 async fn claim_goes(cx: &Cx, access: Option<&Access>, volume: &Ebs) -> Result<bool> {
     let kube = Kube::of(cx, access)?;
     let volumes = list(cx, &kube, "/api/v1/persistentvolumes").await?;
-    let handle = |object: &&Value| text(object, "/spec/csi/volumeHandle") == volume.id;
+    let handle = |object: &&Value| text(object, HANDLE) == volume.id;
     let Some(of_kube) = volumes.iter().find(handle) else { return Ok(false) };
-    let keeps = text(of_kube, "/spec/persistentVolumeReclaimPolicy") != "Delete";
+    let keeps = text(of_kube, POLICY) != "Delete";
     let uid = text(of_kube, "/spec/claimRef/uid");
     let path = within(CORE, &volume.namespace, "persistentvolumeclaims");
     let claims = list(cx, &kube, &path).await?;

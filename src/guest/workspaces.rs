@@ -14,20 +14,20 @@
 mod builds;
 mod objects;
 
-use super::{not_wanted, owner};
+use super::{Allowed, not_wanted, owner};
 use crate::aws::eks::access::Access;
 use crate::coderd::Place;
 use crate::coderd::owner::Owner;
 use crate::kind::{
     self, Change, Class, Consent, CreateIs, Cx, Diff, Error, Found, Held, Kind, Listed, Nature,
-    Ownership, Result, Scope, Seen, Status, Typical, Wanted,
+    Ownership, Result, Seen, Status, Typical, Wanted,
 };
 use crate::kube::Object;
 use crate::kube::client::Kube;
 use crate::kube::object::Type;
 use crate::kube::places::{Wants, places};
 use crate::name::PhysicalId;
-use objects::Objects;
+use objects::{Objects, Scope};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -40,14 +40,12 @@ pub struct Workspaces {}
 pub struct Live {
     /// The cluster that they are in.
     access: Option<Access>,
-    /// The namespaces that are for workspaces alone.
-    namespaces: BTreeSet<String>,
+    /// Where they are.
+    scope: Scope,
     /// The server, and the secret with its owner's token.
     server: Option<(Place, String)>,
     /// What the cluster shows of them.
     objects: Objects,
-    /// Whether the plan showed any, which took consent.
-    consented: bool,
 }
 
 impl Live {
@@ -61,13 +59,13 @@ impl Kind for Workspaces {
     const NAME: &'static str = "coderd.workspaces";
     const TITLE: &'static str = "workspaces of Coder";
     const NATURE: Nature = Nature {
-        scope: Scope::Global,
+        scope: kind::Scope::Global,
         // After the owner, who may ask for them.
         wave: 5,
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,
-        typical: Typical { create: 0, update: 0, delete: 60 },
+        typical: Typical { create: 0, update: 0, delete: 20 },
         actions: &["secretsmanager:GetSecretValue"],
         ..Nature::PLAIN
     };
@@ -79,6 +77,10 @@ impl Kind for Workspaces {
 
     fn consent(live: &Live) -> Consent {
         if live.objects.held.is_empty() { Consent::None } else { Consent::Others }
+    }
+
+    fn goes_first(_: &Live) -> bool {
+        true
     }
 
     fn holds(live: &Live) -> Vec<Held> {
@@ -95,12 +97,13 @@ impl Kind for Workspaces {
             let all = kind::seen::<Object>(seen).into_iter();
             all.filter(move |(_, _, live)| live.of == of)
         };
-        let occupied: BTreeSet<String> =
-            of_type(Type::Deployment).map(|(_, _, live)| live.namespace.clone()).collect();
-        let namespaces: BTreeSet<String> = of_type(Type::Namespace)
-            .map(|(_, _, live)| live.name.clone())
-            .filter(|name| !occupied.contains(name))
+        let occupied: BTreeSet<String> = OF_SERVERS
+            .into_iter()
+            .flat_map(of_type)
+            .map(|(_, _, live)| live.namespace.clone())
             .collect();
+        let own: BTreeSet<String> =
+            of_type(Type::Namespace).map(|(_, _, live)| live.name.clone()).collect();
         let inside = servers
             .first()
             .map(|(_, owner, _)| *owner)
@@ -109,7 +112,12 @@ impl Kind for Workspaces {
         let Some(inside) = inside else { return Ok(listed) };
         for place in places(cx, Wants::NoneGiven, seen)? {
             let kube = Kube::of(cx, place.access.as_ref())?;
-            let objects = Objects::read(cx, &kube, &namespaces).await?;
+            let scope = Scope {
+                only: own.difference(&occupied).cloned().collect(),
+                // A cluster that the user names may be others' as well.
+                labelled: place.access.is_none().then(|| own.clone()),
+            };
+            let objects = Objects::read(cx, &kube, &scope).await?;
             let server = servers
                 .iter()
                 .map(|(_, _, live)| live)
@@ -122,16 +130,9 @@ impl Kind for Workspaces {
                 id: PhysicalId::new("coder/workspaces"),
                 owner: owner(&cx.region, "coder/workspaces", inside),
                 status: Status::Ready,
-                // Nothing goes before they are gone.
-                parents: seen.ids().into_iter().cloned().collect(),
+                parents: needed(seen),
                 tags: kind::Tags::new(),
-                live: Live {
-                    access: place.access.clone(),
-                    namespaces: namespaces.clone(),
-                    server,
-                    consented: !objects.held.is_empty(),
-                    objects,
-                },
+                live: Live { access: place.access.clone(), scope, server, objects },
             });
         }
         Ok(listed)
@@ -139,7 +140,7 @@ impl Kind for Workspaces {
 
     async fn read(cx: &Cx, before: &Found<Self>) -> Result<Option<Found<Self>>> {
         let kube = Kube::of(cx, before.live.access.as_ref())?;
-        let objects = Objects::read(cx, &kube, &before.live.namespaces).await?;
+        let objects = Objects::read(cx, &kube, &before.live.scope).await?;
         if objects.held.is_empty() && before.live.server.is_none() {
             return Ok(None);
         }
@@ -156,7 +157,8 @@ impl Kind for Workspaces {
     }
 
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
-        let Live { access, namespaces, server, objects, consented } = &found.live;
+        let Live { access, scope, server, objects } = &found.live;
+        let consented = Allowed::covers(cx, &found.owner.address);
         if let Some((place, token)) = server {
             let known = builds::all(cx, place, token).await?;
             if let Some(workspaces) = &known {
@@ -170,12 +172,46 @@ impl Kind for Workspaces {
             return Err(unseen(objects.held.iter().map(|held| held.name.clone())));
         }
         let kube = Kube::of(cx, access.as_ref())?;
-        objects::clear(cx, &kube, namespaces, objects).await
+        objects::clear(cx, &kube, scope, objects).await
     }
 
     async fn find_foreign(_: &Cx, _: &PhysicalId, _: &Ownership) -> Result<Option<Found<Self>>> {
         Err(Error::local("workspaces can not be adopted"))
     }
+}
+
+/// What only the namespace of a server has, and that of workspaces never: one that a destroy has
+/// left half empty is not taken for the other.
+const OF_SERVERS: [Type; 4] =
+    [Type::Deployment, Type::Service, Type::PodDisruptionBudget, Type::Secret];
+
+/// The kinds of all that a build takes which deletes a workspace: the server, its database, leave to
+/// use the cluster, the way out.
+const NEEDED: [&str; 18] = [
+    "aws.iam.role",
+    "aws.kms.key",
+    "aws.secretsmanager.secret",
+    "aws.ec2.internet_gateway",
+    "aws.ec2.subnet",
+    "aws.ec2.nat_gateway",
+    "aws.ec2.route_table",
+    "aws.ec2.security_group",
+    "aws.ec2.security_group_rule",
+    "aws.ec2.vpc_endpoint",
+    "aws.eks.cluster",
+    "aws.eks.access_entry",
+    "aws.eks.addon",
+    "aws.eks.pod_identity_association",
+    "aws.eks.node_group",
+    "aws.rds.cluster",
+    "aws.rds.instance",
+    "kube.object",
+];
+
+fn needed(seen: &dyn Seen) -> Vec<PhysicalId> {
+    let all = NEEDED.into_iter().flat_map(|kind| seen.of(kind));
+    let owners = seen.of(Owner::NAME);
+    all.chain(owners).map(|(id, _, _)| id.clone()).collect()
 }
 
 /// The refusal to delete what nobody has consented to.

@@ -3,6 +3,7 @@
 
 use super::items::Judged;
 use super::{Action, Input, Item, Refusal};
+use crate::name::Address;
 
 pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
     let allowed = &input.options.allow_delete;
@@ -15,18 +16,26 @@ pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
         .collect()
 }
 
-/// Whether `allowed`, as the user wrote it, is consent to what is done with `item`. What others
-/// made may be many things: the name of their sort (`volumes`) covers them all.
 fn consents(allowed: &str, item: &Item) -> bool {
-    let address = item.address.as_str();
-    allowed == address
-        || address.split_once('/').is_some_and(|(_, rest)| rest == allowed)
-        || (item.of_others && sort(item) == Some(allowed))
+    let is = if item.of_others { covers } else { names };
+    is(allowed, &item.address)
+}
+
+/// Whether `allowed`, as the user wrote it, names the address.
+fn names(allowed: &str, address: &Address) -> bool {
+    let address = address.as_str();
+    allowed == address || address.split_once('/').is_some_and(|(_, rest)| rest == allowed)
+}
+
+/// Whether `allowed`, as the user wrote it, is consent to delete what others made at `address`. That
+/// may be many things: the name of their sort (`volumes`) covers them all.
+pub(crate) fn covers(allowed: &str, address: &Address) -> bool {
+    names(allowed, address) || sort(address) == Some(allowed)
 }
 
 /// `volumes` of `us-east-1/cluster/volumes/default/data`.
-fn sort(item: &Item) -> Option<&str> {
-    item.address.as_str().split('/').nth(2)
+fn sort(address: &Address) -> Option<&str> {
+    address.as_str().split('/').nth(2)
 }
 
 fn refusal(item: &Item) -> Refusal {
@@ -46,7 +55,7 @@ fn refusal(item: &Item) -> Refusal {
         let reason = item.reason.as_deref().unwrap_or("it is not wanted any more");
         format!("this plan would {what} {address}, and what it holds with it: {reason}")
     };
-    let all = match sort(item) {
+    let all = match sort(address) {
         Some(sort) if item.of_others && item.address.rest() != sort => {
             format!("; all of them: --allow-delete {sort}")
         }

@@ -13,6 +13,7 @@ mod stranded;
 pub use applied::{Applied, AppliedResource};
 pub use resume::{Moved, moved_since};
 
+pub(crate) use consent::covers;
 pub(crate) use items::plural;
 
 use crate::event::{StepName, Verb};

@@ -60,6 +60,9 @@ pub(super) fn order(input: &Input<'_>, items: &[Judged]) -> (Vec<Step>, Option<R
     needs(input, items, &by_node, &put, &mut all);
     replaces(input, items, &by_node, &put, &delete, &mut all);
     attached(items, &put, &delete, &mut all);
+    if input.options.destroy {
+        firsts(items, &delete, &mut all);
+    }
     finish(all)
 }
 
@@ -179,6 +182,20 @@ fn replaces(
             if let Some(step) = put[*heir] {
                 all.wait(gone, step, Need::Ready);
             }
+        }
+    }
+}
+
+/// What goes before anything else: where that fails, all the rest is as it was.
+fn firsts(items: &[Judged], delete: &[Option<usize>], all: &mut Drafts) {
+    let is_first = |judged: &Judged| judged.found.as_ref().is_some_and(|found| found.goes_first);
+    let steps = |first: bool| {
+        let these = items.iter().zip(delete).filter(move |(judged, _)| is_first(judged) == first);
+        these.filter_map(|(_, step)| *step)
+    };
+    for later in steps(false) {
+        for earlier in steps(true) {
+            all.wait(later, earlier, Need::Ready);
         }
     }
 }

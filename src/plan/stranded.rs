@@ -3,6 +3,7 @@
 
 use super::items::Judged;
 use super::{Action, Input, Refusal};
+use crate::kind::Consent;
 
 pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
@@ -13,12 +14,11 @@ pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
             _ => continue,
         };
         let Some(found) = &judged.found else { continue };
-        let inside = input
-            .snapshot
-            .live
-            .iter()
-            .map(|live| &live.found)
-            .filter(|inside| inside.is_present() && inside.parents.contains(&found.id));
+        let inside = input.snapshot.live.iter().map(|live| &live.found).filter(|inside| {
+            inside.is_present()
+                && inside.consent != Consent::Never
+                && inside.parents.contains(&found.id)
+        });
         for inside in inside {
             let item = items.iter().find(|other| {
                 other.item.kind == inside.kind && other.item.id.as_ref() == Some(&inside.id)

@@ -209,6 +209,11 @@ impl Deployment {
         self.clusters.at("us-east-1", &cluster.url).unwrap()
     }
 
+    /// AWS, for what happens behind the deployment's back.
+    pub(crate) fn config(&self) -> aws_config::SdkConfig {
+        config(&self.sandbox)
+    }
+
     /// EC2, for what happens behind the deployment's back.
     pub(crate) fn ec2(&self) -> aws_sdk_ec2::Client {
         aws_sdk_ec2::Client::new(&config(&self.sandbox))

@@ -2,7 +2,10 @@
 
 use super::deployment::{Deployment, End, destroy, difference, spec};
 use coderctl::plan::Options;
+use coderctl::report::Style;
+use coderctl::report::plan::{Context, human};
 use coderctl::sandbox::kube::KubeService;
+use coderctl::sandbox::{Effect, Fault, Faults, Knobs, Matching, Profile, Stop};
 use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
@@ -137,6 +140,23 @@ async fn what_others_made_goes_with_consent_and_never_without() {
         ["alice/dev: running, a volume of 10Gi", "bob/web: running, a volume of 10Gi"]
     );
 
+    // It is shown as it is meant: who, what, how it is doing, and what to say.
+    let style = Style { width: 80, color: false, unicode: true };
+    let shown = human(&plan, &Context::NONE, &style);
+    let start = shown.find("- workspaces").unwrap();
+    let rows: Vec<&str> = shown[start..].lines().skip(1).take(3).map(str::trim).collect();
+    let expected = [
+        "others made it in what goes",
+        "alice/dev  running, a volume of 10Gi",
+        "bob/web  running, a volume of 10Gi",
+    ];
+    assert_eq!(rows, expected, "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+
+    // What has nothing to do with them can go alone.
+    let target = Options { target: vec!["us-east-1/ingress".to_owned()], ..destroy() };
+    assert_eq!(account.plan(&simple, &target).await.refusals, []);
+
     // Consent to some is not consent to all, and nothing has been touched.
     account.sandbox.forget_calls();
     let some = consenting(&["workspaces", "volumes"]);
@@ -148,4 +168,211 @@ async fn what_others_made_goes_with_consent_and_never_without() {
     account.done(&simple, &consenting(&["workspaces", "volumes", OTHERS[2]])).await;
     let after = account.picture().await;
     assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+/// SR-Simple with what others made in it, and how the account was before.
+async fn occupied(seed: u64) -> (Deployment, Vec<String>) {
+    let account = Deployment::new(seed);
+    let before = account.picture().await;
+    account.done(&spec(SIMPLE, &[]), &Options::default()).await;
+    occupy(&account).await;
+    (account, before)
+}
+
+fn everything() -> Options {
+    consenting(&["workspaces", "volumes", "load-balancers"])
+}
+
+/// Puts the server to sleep, so that nobody answers for Coder.
+async fn stop_coder(account: &Deployment) {
+    let deployments: Api<k8s_openapi::api::apps::v1::Deployment> =
+        Api::namespaced(client(account), "coder");
+    let none = json!({"spec": {"replicas": 0}});
+    let patch = kube::api::Patch::Merge(none);
+    deployments.patch("coder", &kube::api::PatchParams::default(), &patch).await.unwrap();
+    work(account, 120).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_coder_what_is_in_the_cluster_goes_by_itself() {
+    let (account, before) = occupied(32).await;
+    stop_coder(&account).await;
+    account.done(&spec(SIMPLE, &[]), &everything()).await;
+    let after = account.picture().await;
+    assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_never_answers_goes_unseen_and_leaves_nothing_either() {
+    let (account, before) = occupied(33).await;
+    let simple = spec(SIMPLE, &[]);
+    let down =
+        Effect::Error { status: 503, code: "ServiceUnavailable".into(), message: "gone".into() };
+    let dead = Faults::script(vec![Fault::on(Matching::Any, down).times(u32::MAX)]);
+    account.kube().set_faults(dead);
+
+    // What can't be seen is said, with what to do.
+    let plan = account.plan(&simple, &everything()).await;
+    let hint = plan.unread.first().and_then(|unread| unread.hint.clone()).unwrap();
+    assert!(hint.ends_with("--allow-delete unseen"), "{hint}");
+    account.sandbox.forget_calls();
+    assert!(matches!(account.run(&simple, &everything()).await, End::Failed(_)));
+    assert!(account.sandbox.calls().iter().all(|call| !call.mutating));
+
+    // The volumes of workspaces are known by their tags alone, and take consent as all others do.
+    let unseen = consenting(&["unseen", "load-balancers"]);
+    let plan = account.plan(&simple, &unseen).await;
+    assert_eq!(plan.unread, []);
+    assert_eq!(plan.refusals.len(), 3, "{:?}", plan.refusals);
+    let all = consenting(&["unseen", "load-balancers", "volumes"]);
+    account.done(&simple, &all).await;
+    let after = account.picture().await;
+    assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_that_can_not_be_deleted_stops_it_before_anything_goes() {
+    let (account, before) = occupied(34).await;
+    let simple = spec(SIMPLE, &[]);
+    account.kube().stick_workspace("web", true);
+    account.sandbox.forget_calls();
+    let End::Failed(why) = account.run(&simple, &everything()).await else { panic!("it went") };
+    assert!(why.contains("could not delete workspace bob/web: terraform destroy"), "{why}");
+    let deletes = account
+        .sandbox
+        .calls()
+        .into_iter()
+        .filter(|call| call.operation.starts_with("Delete") && call.service != "s3");
+    let deletes: Vec<String> = deletes.map(|call| call.operation).collect();
+    assert_eq!(deletes, Vec::<String>::new());
+    account.kube().stick_workspace("web", false);
+    account.done(&simple, &everything()).await;
+    let after = account.picture().await;
+    assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_dies_half_way_goes_on() {
+    // Before and after the first deletes of the three sorts and in the midst of the rest.
+    let points = [
+        ("ec2:DeleteNatGateway", Stop::Before),
+        ("eks:DeleteCluster", Stop::After),
+        ("eks:DeleteNodegroup", Stop::After),
+    ];
+    for (at, (operation, stop)) in points.into_iter().enumerate() {
+        let (account, before) = occupied(40 + at as u64).await;
+        let simple = spec(SIMPLE, &[]);
+        let dies = Fault::on_operation(operation, Effect::Stop(stop));
+        account.sandbox.set_faults(Faults::script(vec![dies]));
+        assert_eq!(account.run(&simple, &everything()).await, End::Died, "{operation}");
+        account.sandbox.set_faults(Faults::none());
+        account.pass(180).await;
+        // What is gone by now needs no consent any more.
+        account.done(&simple, &destroy()).await;
+        let after = account.picture().await;
+        assert_eq!(left(&after, &before), SNAPSHOT, "{operation} {}", difference(&after, &before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nodes_leave_behind_is_swept() {
+    // Where nobody may look before the cluster goes, its group stays, and goes with the VPC.
+    for may_look in [true, false] {
+        let account = Deployment::new(36);
+        let before = account.picture().await;
+        let knobs = Knobs { nodes_leave_interfaces: true, ..account.sandbox.knobs() };
+        account.sandbox.set_knobs(knobs);
+        let simple = spec(SIMPLE, &[]);
+        account.done(&simple, &Options::default()).await;
+        if !may_look {
+            let denied = Effect::Error {
+                status: 403,
+                code: "UnauthorizedOperation".into(),
+                message: "no".into(),
+            };
+            let swept = Fault::on_operation("ec2:DeleteNetworkInterface", denied).times(u32::MAX);
+            account.sandbox.set_faults(Faults::script(vec![swept]));
+            assert!(matches!(account.run(&simple, &destroy()).await, End::Failed(_)));
+            let groups = things(&account, "ec2", "security_groups");
+            let of_eks = |group: &&Value| group["tags"]["aws:eks:cluster-name"].is_string();
+            assert_eq!(groups.iter().filter(of_eks).count(), 1, "EKS has left its group");
+        }
+        account.done(&simple, &destroy()).await;
+        let after = account.picture().await;
+        assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stranger_has_put_into_the_network_is_named_first() {
+    let account = Deployment::new(37);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    let subnets = account.ec2().describe_subnets().send().await.unwrap();
+    let ours = subnets
+        .subnets()
+        .iter()
+        .find(|subnet| subnet.tags().iter().any(|tag| tag.key() == Some("coderctl:address")));
+    let elb = aws_sdk_elasticloadbalancingv2::Client::new(&account.config());
+    let balancer = elb.create_load_balancer().name("theirs").r#type("network".into());
+    let balancer = balancer.scheme("internal".into()).subnets(ours.unwrap().subnet_id().unwrap());
+    let made = balancer.send().await.unwrap();
+    let arn = made.load_balancers()[0].load_balancer_arn().unwrap();
+    account.pass(60).await;
+
+    account.sandbox.forget_calls();
+    let End::Failed(why) = account.run(&simple, &everything()).await else { panic!("it went") };
+    assert!(why.contains("is in the way, and not ours to delete"), "{why}");
+    assert!(why.contains("ELB net/theirs/"), "{why}");
+    assert!(account.sandbox.calls().iter().all(|call| !call.mutating));
+
+    elb.delete_load_balancer().load_balancer_arn(arn).send().await.unwrap();
+    account.pass(300).await;
+    account.done(&simple, &destroy()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
+    let account = Deployment::new(38);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    assert!(account.kube().start_workspace("carol", "machine", ""));
+    work(&account, 30).await;
+    let plan = account.plan(&simple, &destroy()).await;
+    assert_eq!(plan.refusals, [], "the cluster does not show it");
+    account.sandbox.forget_calls();
+    let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+    assert!(why.contains("workspaces that the plan did not show: carol/machine"), "{why}");
+    let calls = account.sandbox.calls().into_iter().filter(|call| call.mutating);
+    assert!(calls.into_iter().all(|call| call.service == "s3"), "only the record was written");
+    account.done(&simple, &consenting(&["workspaces"])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_with_the_cluster_leaves_nothing_behind() {
+    for seed in 1..=2 {
+        let (account, before) = occupied(50 + seed).await;
+        let simple = spec(SIMPLE, &[]);
+        account.kube().set_faults(Faults::random(seed, Profile::ROUGH));
+        // It may come to its end or not.
+        let kube = account.kube();
+        account.run(&simple, &everything()).await;
+        kube.set_faults(Faults::none());
+        account.pass(180).await;
+        account.done(&simple, &everything()).await;
+        let after = account.picture().await;
+        assert_eq!(left(&after, &before), SNAPSHOT, "seed {seed} {}", difference(&after, &before));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroyed_deployment_comes_back_from_its_snapshot() {
+    let account = Deployment::new(39);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    account.done(&simple, &destroy()).await;
+    let snapshots = things(&account, "rds", "snapshots");
+    let name = snapshots[0]["id"].as_str().unwrap();
+    let back = spec(SIMPLE, &[&format!("database.from_snapshot={name}")]);
+    account.done(&back, &Options::default()).await;
 }

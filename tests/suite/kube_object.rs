@@ -260,10 +260,6 @@ impl coderctl::kind::Seen for Nothing {
     )> {
         Vec::new()
     }
-
-    fn ids(&self) -> Vec<&coderctl::name::PhysicalId> {
-        Vec::new()
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use super::toy::bench::{Bench, at, everything, region};
 use super::toy::kinds::{Crate, Link, Part, id};
 use super::toy::world::Fault;
 use coderctl::graph::Graph;
-use coderctl::kind::{Cause, Change, Effect};
+use coderctl::kind::{Cause, Change, Effect, Held};
 use coderctl::name::PhysicalId;
 use coderctl::plan::{Action, Item, Plan, moved_since};
 use serde_json::Value;
@@ -97,6 +97,25 @@ async fn a_create_goes_on_with_what_is_left_of_it_and_over_nobody_s_values() {
         let moved = moved_since(&saved, &plan_of(vec![found]).await);
         assert_eq!(moved.is_empty(), goes_on, "{cause:?}: {moved:?}");
     }
+}
+
+/// What others put into something between the plan and the run was never shown.
+#[tokio::test(start_paused = true)]
+async fn what_goes_may_hold_less_than_was_shown_and_never_more() {
+    let holding = |names: &[&str]| {
+        let held = names.iter().map(|name| Held {
+            name: (*name).to_owned(),
+            detail: format!("as it is {}", names.len()),
+        });
+        Item { holds: held.collect(), ..item(Action::Delete) }
+    };
+    let saved = plan_of(vec![holding(&["alice/dev", "bob/web"])]).await;
+    let less = plan_of(vec![holding(&["bob/web"])]).await;
+    assert_eq!(moved_since(&saved, &less), []);
+    let more = plan_of(vec![holding(&["alice/dev", "bob/web", "carol/new"])]).await;
+    let moved = moved_since(&saved, &more);
+    assert_eq!(moved.len(), 1, "{moved:?}");
+    assert!(moved[0].why.contains("carol/new"), "{moved:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@
 //! away by itself some minutes after its owner went; or of something that stays. One call tells
 //! which: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html>
 
-use super::Ec2;
-use crate::aws::call::{pages, safe};
+use super::{Ec2, leftover};
+use crate::aws::call::safe;
 use crate::kind::{Class, Cx, Error, Result, seconds};
 use aws_sdk_ec2::types::{Filter, NetworkInterface};
 use std::future::Future;
@@ -16,6 +16,34 @@ use std::future::Future;
 const LINGER: u32 = 600;
 /// How long to try again when nothing can be seen that blocks.
 const UNSEEN: u32 = 60;
+
+/// As [`delete_once_free`], and takes away what nodes have left in it: for what is ours and whose
+/// interfaces these are.
+///
+/// # Errors
+/// As there.
+pub(super) async fn delete_once_swept<F, Sent>(cx: &Cx, interfaces: Filter, delete: F) -> Result<()>
+where
+    F: Fn() -> Sent,
+    Sent: Future<Output = Result<()>>,
+{
+    loop {
+        let error = match delete_once_free(cx, interfaces.clone(), &delete).await {
+            Err(error) if error.class == Class::InUse => error,
+            other => return other,
+        };
+        let mut is_swept = false;
+        for left in leftover::interfaces(cx, std::slice::from_ref(&interfaces)).await? {
+            if leftover::is_leftover(&left) {
+                cx.progress(&format!("deleting {}, which a node left behind", describe(&left)));
+                is_swept |= leftover::delete(cx, &left).await?;
+            }
+        }
+        if !is_swept {
+            return Err(error);
+        }
+    }
+}
 
 /// Deletes what interfaces that match `interfaces` may block. Waits for those that AWS takes away
 /// by itself; names the others.
@@ -34,7 +62,7 @@ where
             Err(error) if error.class == Class::NotFound => return Ok(()),
             other => return other,
         };
-        let blockers = blocking(cx, &interfaces).await?;
+        let blockers = leftover::interfaces(cx, std::slice::from_ref(&interfaces)).await?;
         let elapsed = cx.clock.now().duration_since(started).unwrap_or_default();
         let stays = |blocker: &NetworkInterface| !blocker.requester_managed().unwrap_or(false);
         let patience = if blockers.is_empty() { UNSEEN } else { LINGER };
@@ -49,20 +77,6 @@ where
     }
 }
 
-async fn blocking(cx: &Cx, filter: &Filter) -> Result<Vec<NetworkInterface>> {
-    let ec2 = cx.api::<Ec2>()?;
-    let pages = pages(
-        cx,
-        "ec2:DescribeNetworkInterfaces",
-        |token| {
-            ec2.0.describe_network_interfaces().filters(filter.clone()).set_next_token(token).send()
-        },
-        |page| page.next_token(),
-    )
-    .await?;
-    Ok(pages.into_iter().flat_map(|page| page.network_interfaces.unwrap_or_default()).collect())
-}
-
 fn named(error: Error, blockers: &[NetworkInterface]) -> Error {
     if blockers.is_empty() {
         return error;
@@ -75,15 +89,15 @@ fn named(error: Error, blockers: &[NetworkInterface]) -> Error {
     error.hint(format!("delete what uses these first: {}{more}", names.join(", ")))
 }
 
-/// `network interface eni-0abc (ELB net/coder/0123)`.
-fn describe(interface: &NetworkInterface) -> String {
+/// `network interface eni-0abc (ELB net/coder/0123, of amazon-elb)`.
+pub(super) fn describe(interface: &NetworkInterface) -> String {
     let id = interface.network_interface_id().unwrap_or_default();
-    let of = interface
-        .description()
-        .filter(|text| !text.is_empty())
-        .or_else(|| interface.attachment().and_then(|attachment| attachment.instance_id()))
-        .unwrap_or("without a description");
-    format!("network interface {id} ({of})")
+    let text = interface.description().filter(|text| !text.is_empty());
+    let text = text.unwrap_or("without a description");
+    let of = interface.requester_id().map(|requester| format!(", of {requester}"));
+    let attached = interface.attachment().and_then(|attachment| attachment.instance_id());
+    let at = attached.map(|instance| format!(", attached to {instance}"));
+    format!("network interface {id} ({text}{}{})", of.unwrap_or_default(), at.unwrap_or_default())
 }
 
 /// What is left in a VPC that is not deleted with it, by id: the hint for a VPC that stays.

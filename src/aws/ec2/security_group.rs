@@ -78,6 +78,7 @@ impl Kind for SecurityGroup {
             "ec2:RevokeSecurityGroupEgress",
             "ec2:DeleteSecurityGroup",
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ],
@@ -198,7 +199,7 @@ impl Kind for SecurityGroup {
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
         let ec2 = cx.api::<Ec2>()?;
         let id = found.live.id.as_str();
-        let deleted = blockers::delete_once_free(cx, filter("group-id", [id]), || async {
+        let deleted = blockers::delete_once_swept(cx, filter("group-id", [id]), || async {
             safe(cx, "ec2:DeleteSecurityGroup", || {
                 ec2.0.delete_security_group().group_id(id).send()
             })

@@ -77,6 +77,7 @@ impl Kind for Subnet {
             "ec2:ModifySubnetAttribute",
             "ec2:DeleteSubnet",
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
             "ec2:CreateTags",
             "ec2:DeleteTags",
         ],
@@ -192,7 +193,7 @@ impl Kind for Subnet {
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
         let ec2 = cx.api::<Ec2>()?;
         let id = found.live.id.as_str();
-        blockers::delete_once_free(cx, filter("subnet-id", [id]), || async {
+        blockers::delete_once_swept(cx, filter("subnet-id", [id]), || async {
             safe(cx, "ec2:DeleteSubnet", || ec2.0.delete_subnet().subnet_id(id).send()).await?;
             Ok(())
         })

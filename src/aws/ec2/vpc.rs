@@ -13,7 +13,8 @@ mod default_group;
 pub use default_group::{DefaultGroup, DefaultSecurityGroup};
 
 use super::{
-    Ec2, Reading, blockers, filter, fresh, from_ec2, ours, retag, tag_on_create, told, touches,
+    Ec2, Reading, blockers, filter, fresh, from_ec2, leftover, ours, retag, tag_on_create, told,
+    touches,
 };
 use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_ready};
@@ -79,6 +80,8 @@ impl Kind for Vpc {
             "ec2:ModifyVpcAttribute",
             "ec2:DeleteVpc",
             "ec2:DescribeSecurityGroups",
+            "ec2:DeleteSecurityGroup",
+            "eks:DescribeCluster",
             "ec2:RevokeSecurityGroupIngress",
             "ec2:RevokeSecurityGroupEgress",
             "ec2:DescribeNetworkInterfaces",
@@ -207,6 +210,17 @@ impl Kind for Vpc {
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
         let ec2 = cx.api::<Ec2>()?;
         let id = found.live.id.as_str();
+        for (group, cluster) in leftover::groups_of_clusters(cx, id).await? {
+            // EKS takes it along as long as nothing is in it. Now nothing is any more.
+            if !crate::aws::eks::cluster::exists(cx, &cluster).await? {
+                gone_is_fine(
+                    safe(cx, "ec2:DeleteSecurityGroup", || {
+                        ec2.0.delete_security_group().group_id(&group).send()
+                    })
+                    .await,
+                )?;
+            }
+        }
         let deleted = blockers::delete_once_free(cx, filter("vpc-id", [id]), || async {
             safe(cx, "ec2:DeleteVpc", || ec2.0.delete_vpc().vpc_id(id).send()).await?;
             Ok(())

@@ -21,6 +21,7 @@ pub use settings::{AuthenticationMode, Endpoint, LogType, SupportType};
 use super::access::Access;
 use super::{AT_ONCE, Eks, IN_PROGRESS, absent_is_fine, fresh, retag, tags_on_create};
 use crate::aws::call::{Passing, Repeat, call, pages, safe};
+use crate::aws::ec2::leftover;
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::subnet::Subnet;
 use crate::aws::ec2::vpc::Vpc;
@@ -191,6 +192,8 @@ impl Kind for Cluster {
             "eks:DescribeUpdate",
             "eks:ListNodegroups",
             "eks:DeleteCluster",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
             "eks:TagResource",
             "eks:UntagResource",
             // Whoever names the role and the key must be allowed to hand them over.
@@ -402,6 +405,10 @@ impl Kind for Cluster {
             if now.live.deletion_protection {
                 changes::protect(cx, name, false).await?;
             }
+            // Whoever may not look leaves it to those who delete the subnets.
+            if let Err(error) = leftover::sweep(cx, name, found.live.vpc.as_str()).await {
+                tracing::warn!(cluster = name, %error, "leftover interfaces could not be swept");
+            }
             let deleted = call(cx, "eks:DeleteCluster", Repeat::Safe, &[IN_PROGRESS], || {
                 eks.0.delete_cluster().name(name).send()
             })
@@ -424,6 +431,11 @@ impl Kind for Cluster {
         let name = id.as_str().strip_prefix("cluster/").unwrap_or(id.as_str());
         Ok(read_one(cx, name).await?.map(|there| there.owned(owner)))
     }
+}
+
+/// Whether there is a cluster of this name, in whatever state.
+pub(in crate::aws) async fn exists(cx: &Cx, name: &str) -> Result<bool> {
+    Ok(read_one(cx, name).await?.is_some())
 }
 
 fn ids<K>(ids: &[Id<K>]) -> Vec<String> {

@@ -37,25 +37,39 @@ struct Parts {
     sizes: Vec<String>,
 }
 
+/// Where workspaces are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Scope {
+    /// Namespaces of ours that are for workspaces alone.
+    pub(super) only: BTreeSet<String>,
+    /// Where what Coder's labels name is a workspace of ours; everywhere if nothing is said.
+    pub(super) labelled: Option<BTreeSet<String>>,
+}
+
+impl Scope {
+    fn has(&self, object: &Value) -> bool {
+        let inside = namespace(object);
+        let is_labelled = !text(object, WORKSPACE).is_empty();
+        let is_here = self.labelled.as_ref().is_none_or(|all| all.contains(inside));
+        self.only.contains(inside) || (is_labelled && is_here)
+    }
+}
+
 /// Whose an object is: that of a workspace, by its labels, or of nobody known in a namespace that
 /// is for workspaces alone.
-fn whose(object: &Value, noun: &str, namespaces: &BTreeSet<String>) -> Option<String> {
-    match (text(object, USER), text(object, WORKSPACE)) {
-        (user, workspace) if !workspace.is_empty() => Some(format!("{user}/{workspace}")),
-        _ if namespaces.contains(namespace(object)) => {
-            Some(format!("{noun} {}/{}", namespace(object), name(object)))
-        }
-        _ => None,
+fn whose(object: &Value, noun: &str, scope: &Scope) -> Option<String> {
+    if !scope.has(object) {
+        return None;
     }
+    Some(match (text(object, USER), text(object, WORKSPACE)) {
+        (_, "") => format!("{noun} {}/{}", namespace(object), name(object)),
+        (user, workspace) => format!("{user}/{workspace}"),
+    })
 }
 
 impl Objects {
     /// Reads them, with two calls.
-    pub(super) async fn read(
-        cx: &Cx,
-        kube: &Kube,
-        namespaces: &BTreeSet<String>,
-    ) -> Result<Objects> {
+    pub(super) async fn read(cx: &Cx, kube: &Kube, scope: &Scope) -> Result<Objects> {
         let (pods, claims) = futures::try_join!(
             list(cx, kube, "/api/v1/pods"),
             list(cx, kube, "/api/v1/persistentvolumeclaims")
@@ -63,7 +77,7 @@ impl Objects {
         let mut all: BTreeMap<String, Parts> = BTreeMap::new();
         let mut objects = Objects::default();
         for pod in &pods {
-            let Some(whose) = whose(pod, "pod", namespaces) else { continue };
+            let Some(whose) = whose(pod, "pod", scope) else { continue };
             let phase = match text(pod, "/metadata/deletionTimestamp") {
                 "" => text(pod, "/status/phase").to_lowercase(),
                 _ => "ending".to_owned(),
@@ -71,7 +85,7 @@ impl Objects {
             all.entry(whose).or_default().pods.push(phase);
         }
         for claim in &claims {
-            let Some(whose) = whose(claim, "claim", namespaces) else { continue };
+            let Some(whose) = whose(claim, "claim", scope) else { continue };
             let size = text(claim, "/spec/resources/requests/storage").to_owned();
             all.entry(whose).or_default().sizes.push(size);
             objects.claims.insert((namespace(claim).to_owned(), name(claim).to_owned()));
@@ -99,26 +113,21 @@ impl Parts {
 
 /// Takes away what is left, and waits until it is gone with its volumes: what deletes those must be
 /// there until then.
-pub(super) async fn clear(
-    cx: &Cx,
-    kube: &Kube,
-    namespaces: &BTreeSet<String>,
-    before: &Objects,
-) -> Result<()> {
-    let left = Objects::read(cx, kube, namespaces).await?;
+pub(super) async fn clear(cx: &Cx, kube: &Kube, scope: &Scope, before: &Objects) -> Result<()> {
+    let left = Objects::read(cx, kube, scope).await?;
     if !left.held.is_empty() {
-        sweep(cx, kube, namespaces).await?;
+        sweep(cx, kube, scope).await?;
     }
     let claims: BTreeSet<&(String, String)> = before.claims.iter().chain(&left.claims).collect();
     let mut names = Vec::new();
     for _ in 0..LOOKS {
-        let left = Objects::read(cx, kube, namespaces).await?;
+        let left = Objects::read(cx, kube, scope).await?;
         names = left.held.into_iter().map(|held| held.name).collect();
         for volume in list(cx, kube, "/api/v1/persistentvolumes").await? {
             let of = |pointer| text(&volume, pointer).to_owned();
             let claim = (of("/spec/claimRef/namespace"), of("/spec/claimRef/name"));
             let is_kept = text(&volume, "/spec/persistentVolumeReclaimPolicy") == "Retain";
-            if !is_kept && (claims.contains(&claim) || namespaces.contains(&claim.0)) {
+            if !is_kept && (claims.contains(&claim) || scope.only.contains(&claim.0)) {
                 names.push(format!("volume {}", name(&volume)));
             }
         }
@@ -132,20 +141,17 @@ pub(super) async fn clear(
 }
 
 /// Deletes what workspaces are made of: first what would make the rest again.
-async fn sweep(cx: &Cx, kube: &Kube, namespaces: &BTreeSet<String>) -> Result<()> {
+async fn sweep(cx: &Cx, kube: &Kube, scope: &Scope) -> Result<()> {
     cx.progress("deleting what is left of workspaces in the cluster");
-    let mine = |object: &Value| {
-        namespaces.contains(namespace(object)) || !text(object, WORKSPACE).is_empty()
-    };
     for (root, plural) in WORKLOADS {
         for object in list(cx, kube, &format!("{root}/{plural}")).await? {
-            if mine(&object) {
+            if scope.has(&object) {
                 delete(cx, kube, root, plural, &object).await?;
             }
         }
     }
     let claims = list(cx, kube, "/api/v1/persistentvolumeclaims").await?;
-    let claims: Vec<Value> = claims.into_iter().filter(|claim| mine(claim)).collect();
+    let claims: Vec<Value> = claims.into_iter().filter(|claim| scope.has(claim)).collect();
     for claim in &claims {
         delete(cx, kube, CORE, "persistentvolumeclaims", claim).await?;
     }
@@ -153,7 +159,7 @@ async fn sweep(cx: &Cx, kube: &Kube, namespaces: &BTreeSet<String>) -> Result<()
         let uses_one = claims
             .iter()
             .any(|claim| namespace(claim) == namespace(&pod) && uses(&pod, name(claim)));
-        if mine(&pod) || uses_one {
+        if scope.has(&pod) || uses_one {
             delete(cx, kube, CORE, "pods", &pod).await?;
         }
     }

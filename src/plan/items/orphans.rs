@@ -61,6 +61,10 @@ impl Judge<'_> {
         });
         let withheld = self.withheld_orphans(&orphans);
         for live in orphans {
+            if live.found.consent == Consent::Never {
+                self.in_the_way(live);
+                continue;
+            }
             let withheld = withheld.get(&live.found.id).cloned();
             let leaving = !live.found.is_present();
             let action = if withheld.is_some() { Action::Withheld } else { Action::Delete };
@@ -83,6 +87,17 @@ impl Judge<'_> {
             let lives_on = leaving && input.graph.find(&live.found.owner.address).is_some();
             self.goes(live, action, reason, consent, None, lives_on);
         }
+    }
+
+    /// What is not ours to delete, and keeps something from going that goes.
+    fn in_the_way(&mut self, live: &Live) {
+        let held: Vec<&str> = live.found.holds.iter().map(|held| held.name.as_str()).collect();
+        let of: Vec<&str> = live.found.parents.iter().map(PhysicalId::as_str).collect();
+        self.refuse(
+            Some(&live.found.owner.address),
+            format!("{} is in the way, and not ours to delete: {}", live.found.id, held.join(", ")),
+            format!("delete what uses it, or move it out of {}; then plan again", of.join(", ")),
+        );
     }
 
     /// The orphans that must stay for now, and why: what may live in them, or what they live in,

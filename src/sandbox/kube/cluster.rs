@@ -496,7 +496,7 @@ impl KubeSandbox {
     }
 
     /// Lets `owner`, a user of the coderd that runs here, start a workspace of a template that puts
-    /// it into `namespace`; the user is made if there is none of that name. Answers whether there
+    /// it into `namespace`, or nowhere in the cluster if that is empty; the user is made if there is none of that name. Answers whether there
     /// is a coderd with users.
     pub fn start_workspace(&self, owner: &str, name: &str, namespace: &str) -> bool {
         self.tell_coderd(|coder, at| coder.start((owner, name), namespace, at))

@@ -1,5 +1,6 @@
 //! Workspaces: what the builds of coderd's own provisioners do in the cluster. A template for
-//! Kubernetes makes a claim for the home folder, which stays, and a Deployment while it runs.
+//! Kubernetes makes a claim for the home folder, which stays, and a Deployment while it runs; one for
+//! machines of another sort, without a namespace, makes nothing here.
 //! <https://github.com/coder/coder/tree/main/examples/templates/kubernetes>
 
 use super::Moment;
@@ -23,6 +24,7 @@ pub(super) fn run(moment: &mut Moment<'_>) {
             continue;
         }
         match workspace.transition.as_str() {
+            "start" | "delete" if workspace.namespace.is_empty() => workspace.succeeded(),
             "start" => start(moment, workspace),
             "delete" if workspace.is_stuck => workspace.failed(),
             "delete" => delete(moment, workspace),
