@@ -209,7 +209,7 @@ async fn a_cluster_that_never_answers_goes_unseen_and_leaves_nothing_either() {
     let down =
         Effect::Error { status: 503, code: "ServiceUnavailable".into(), message: "gone".into() };
     let dead = Faults::script(vec![Fault::on(Matching::Any, down).times(u32::MAX)]);
-    account.kube().set_faults(dead);
+    account.cluster().set_faults(dead);
 
     // What can't be seen is said, with what to do.
     let plan = account.plan(&simple, &everything()).await;
@@ -234,7 +234,7 @@ async fn a_cluster_that_never_answers_goes_unseen_and_leaves_nothing_either() {
 async fn a_workspace_that_can_not_be_deleted_stops_it_before_anything_goes() {
     let (account, before) = occupied(34).await;
     let simple = spec(SIMPLE, &[]);
-    account.kube().stick_workspace("web", true);
+    account.cluster().stick_workspace("web", true);
     account.sandbox.forget_calls();
     let End::Failed(why) = account.run(&simple, &everything()).await else { panic!("it went") };
     assert!(why.contains("could not delete workspace bob/web: terraform destroy"), "{why}");
@@ -245,7 +245,7 @@ async fn a_workspace_that_can_not_be_deleted_stops_it_before_anything_goes() {
         .filter(|call| call.operation.starts_with("Delete") && call.service != "s3");
     let deletes: Vec<String> = deletes.map(|call| call.operation).collect();
     assert_eq!(deletes, Vec::<String>::new());
-    account.kube().stick_workspace("web", false);
+    account.cluster().stick_workspace("web", false);
     account.done(&simple, &everything()).await;
     let after = account.picture().await;
     assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
@@ -336,7 +336,7 @@ async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
     let account = Deployment::new(38);
     let simple = spec(SIMPLE, &[]);
     account.done(&simple, &Options::default()).await;
-    assert!(account.kube().start_workspace("carol", "machine", ""));
+    assert!(account.cluster().start_workspace("carol", "machine", ""));
     work(&account, 30).await;
     let plan = account.plan(&simple, &destroy()).await;
     assert_eq!(plan.refusals, [], "the cluster does not show it");
@@ -353,9 +353,9 @@ async fn trouble_with_the_cluster_leaves_nothing_behind() {
     for seed in 1..=2 {
         let (account, before) = occupied(50 + seed).await;
         let simple = spec(SIMPLE, &[]);
-        account.kube().set_faults(Faults::random(seed, Profile::ROUGH));
+        account.cluster().set_faults(Faults::random(seed, Profile::ROUGH));
         // It may come to its end or not.
-        let kube = account.kube();
+        let kube = account.cluster();
         account.run(&simple, &everything()).await;
         kube.set_faults(Faults::none());
         account.pass(180).await;
