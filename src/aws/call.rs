@@ -88,7 +88,9 @@ where
         if changes {
             cx.check_fence()?;
         }
-        let error = match send().await {
+        // The SDK's futures are large, and kinds join many calls: on the heap, they don't make every
+        // future around them as large.
+        let error = match Box::pin(send()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => judge(cx, operation, attempts, error),
         };

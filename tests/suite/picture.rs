@@ -1,7 +1,7 @@
 //! Pictures of accounts that can be compared: one line a resource, in which everything that AWS
 //! or chance has drawn is replaced by what it is.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What differs between a picture and what it should be; empty if nothing does.
@@ -48,9 +48,15 @@ const NOISE: [&str; 23] = [
 /// `things` is more that is to be in the picture, by id.
 pub(crate) fn picture(dump: &Value, mut things: BTreeMap<String, (String, Value)>) -> Vec<String> {
     for account in members(&dump["accounts"]) {
-        for (kind, thing, id) in kinds(account.1) {
+        for (kind, mut thing, id) in kinds(account.1) {
             if kind == "rds/clusters" {
                 things.extend(super::kube_picture::of_coder(&kind, &thing["contents"]));
+            }
+            // The values that a secret had before: a run that died may have stored one more.
+            if kind == "secrets/secrets"
+                && let Some(versions) = thing["versions"].as_object_mut()
+            {
+                versions.retain(|_, version| version["stages"] != json!(["AWSPREVIOUS"]));
             }
             if thing["deleted"].is_null() && thing["gone"].is_null() && thing["deletion"].is_null()
             {
