@@ -3,13 +3,17 @@
 //! A kind is one small file below `aws/` or `kube/`. It knows nothing of the engine beyond this
 //! module and [`crate::value`], and the engine knows nothing of it beyond this trait.
 
+mod consent;
 mod cx;
 mod diff;
 mod error;
+mod whose;
 
+pub use consent::{Consent, Held};
 pub use cx::{Api, Cancel, Connectors, Cx, Deployment, Fence, Outputs, Progress, StepCx};
 pub use diff::{Cause, Change, Diff, Effect, Resolve};
 pub use error::{Class, Error, Result};
+pub use whose::Whose;
 
 use crate::name::{Address, PhysicalId, Uid};
 use serde::Serialize;
@@ -114,29 +118,6 @@ impl Nature {
         typical: Typical { create: 1, update: 1, delete: 1 },
         actions: &[],
     };
-}
-
-/// Whose consent deleting a live resource takes, beyond that the plan is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// Nobody's: the spec makes it anew.
-    None,
-    /// The user's, given by address, for it holds data or the whole; that everything goes is
-    /// consent as well.
-    Data,
-    /// The user's, given by address, also when everything goes: others made it.
-    Others,
-    /// Nobody's is enough: it is not ours, and stays. What it is in the way of can't go.
-    Never,
-}
-
-/// One thing that a live resource holds and that goes with it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-pub struct Held {
-    /// What it is called: `alice/dev`.
-    pub name: String,
-    /// How it is doing, and what else is worth knowing: `running, 1 volume`.
-    pub detail: String,
 }
 
 /// How a live resource is doing.
@@ -411,39 +392,6 @@ impl Ownership {
             .filter(|generation| *generation >= 1)
             .ok_or_else(|| format!("its tag {TAG_GENERATION} is not a number from 1"))?;
         Ok(Ownership { address, generation, uid: Uid::new(uid.as_str()) })
-    }
-}
-
-/// Whose a live resource is that carries our deployment's name, or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// Ours.
-    Ours(Ownership),
-    /// It carries our deployment's name, but its other tags do not say which it is.
-    Damaged(String),
-    /// Not ours; whose, in words.
-    Foreign(String),
-}
-
-impl Whose {
-    /// What `tags` say to `deployment`.
-    pub fn of(tags: &Tags, deployment: &Deployment) -> Whose {
-        match tags.get(TAG_DEPLOYMENT) {
-            None => Whose::Foreign("not managed by coderctl".to_owned()),
-            Some(name) if name != deployment.name.as_str() => {
-                Whose::Foreign(format!("of deployment {name}"))
-            }
-            Some(_) => match Ownership::from_tags(tags) {
-                Err(why) => Whose::Damaged(why),
-                Ok(owner) if deployment.uid.as_ref().is_some_and(|uid| *uid != owner.uid) => {
-                    Whose::Damaged(format!(
-                        "its tag {TAG_UID} is {}, which is another deployment of this name",
-                        owner.uid
-                    ))
-                }
-                Ok(owner) => Whose::Ours(owner),
-            },
-        }
     }
 }
 
