@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// Where the words begin behind the names of parts and checks.
 const COLUMN: usize = 16;
 
+/// How many resources of a part that are not ready are named.
+const SHOWN: usize = 3;
+
 /// A part of a deployment: a section of its addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Part {
@@ -59,8 +62,12 @@ pub fn human(health: &Health, style: &Style) -> String {
             continue;
         }
         page.hang(head, Paint::Bad, &format!("{} of {all} ready", part.ready));
-        for other in &part.others {
+        for other in part.others.iter().take(SHOWN) {
             page.hang(Line::new().to(COLUMN), Paint::Plain, other);
+        }
+        let more = part.others.len().saturating_sub(SHOWN);
+        if more > 0 {
+            page.hang(Line::new().to(COLUMN), Paint::Faint, &format!("and {more} more"));
         }
     }
     page.gap();
@@ -80,6 +87,8 @@ pub fn human(health: &Health, style: &Style) -> String {
 /// The checks at the end of an apply, for people.
 pub fn accepted(found: &[Check], style: &Style) -> String {
     let mut page = Page::new(style);
+    page.gap();
+    page.hang(Line::new(), Paint::Strong, "acceptance");
     checks(&mut page, found);
     page.finish()
 }

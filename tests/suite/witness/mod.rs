@@ -11,6 +11,7 @@
 mod aws_cli;
 mod kubectl;
 mod lint;
+mod manifests;
 mod moto;
 mod program;
 mod python;
