@@ -71,6 +71,9 @@ pub struct Nature {
     /// Whether replacing or deleting one destroys data or takes the whole deployment with it.
     /// Such a step needs the user's consent, given by address.
     pub holds_data: bool,
+    /// Whether others make it in what is ours: it is looked for only when everything goes, and
+    /// nobody's spec asks for it.
+    pub is_guest: bool,
     /// Whether it carries tags. What does not is a field of its owner, or found by name.
     pub taggable: bool,
     /// What comes first in a replace.
@@ -103,6 +106,7 @@ impl Nature {
         scope: Scope::Regional,
         wave: 0,
         holds_data: false,
+        is_guest: false,
         taggable: true,
         replace: ReplaceOrder::DeleteFirst,
         create_is: CreateIs::Unnamed,
@@ -110,6 +114,27 @@ impl Nature {
         typical: Typical { create: 1, update: 1, delete: 1 },
         actions: &[],
     };
+}
+
+/// Whose consent deleting a live resource takes, beyond that the plan is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Nobody's: the spec makes it anew.
+    None,
+    /// The user's, given by address, for it holds data or the whole; that everything goes is
+    /// consent as well.
+    Data,
+    /// The user's, given by address, also when everything goes: others made it.
+    Others,
+}
+
+/// One thing that a live resource holds and that goes with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Held {
+    /// What it is called: `alice/dev`.
+    pub name: String,
+    /// How it is doing, and what else is worth knowing: `running, 1 volume`.
+    pub detail: String,
 }
 
 /// How a live resource is doing.
@@ -205,6 +230,9 @@ pub struct Wanted<'a, K> {
 pub trait Seen: Send + Sync {
     /// The live values of kind `name`, each with its id and address; [`seen`] gives them types.
     fn of(&self, name: &str) -> Vec<(&PhysicalId, &Ownership, &(dyn Any + Send + Sync))>;
+
+    /// The ids of everything.
+    fn ids(&self) -> Vec<&PhysicalId>;
 }
 
 /// The live values of kind `K` that earlier waves found.
@@ -249,6 +277,16 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
     /// Steps with the same key never run at the same time.
     fn exclusive(&self) -> Option<String> {
         None
+    }
+
+    /// Whose consent deleting a live one takes.
+    fn consent(_live: &Self::Live) -> Consent {
+        if Self::NATURE.holds_data { Consent::Data } else { Consent::None }
+    }
+
+    /// What a live one holds that no spec asks for, and that goes with it.
+    fn holds(_live: &Self::Live) -> Vec<Held> {
+        Vec::new()
     }
 
     /// The values that outputs and `explain` show of a live one, by name. No secrets.

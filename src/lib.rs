@@ -18,6 +18,7 @@
 //! | [`execute`] | runs a plan |
 //! | [`aws`], [`kube`] | the kinds, and the only code that talks to a provider |
 //! | [`coderd`] | Coder's own configuration, through its API |
+//! | [`guest`] | what others make in what is ours |
 //! | [`registry`] | every kind, in the order in which they must exist |
 //! | [`pattern`] | (spec, facts) -> graph |
 //! | [`report`] | plan and events -> terminal, lines, JSON, Markdown |
@@ -39,6 +40,7 @@ pub mod coderd;
 pub mod event;
 pub mod execute;
 pub mod graph;
+pub mod guest;
 pub mod kind;
 pub mod kube;
 pub mod name;

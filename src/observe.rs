@@ -119,6 +119,11 @@ impl Seen for SoFar<'_> {
             .map(|live| (&live.found.id, &live.found.owner, live.found.live_ref()))
             .collect()
     }
+
+    fn ids(&self) -> Vec<&PhysicalId> {
+        let here = |live: &&Live| live.region == *self.region || live.found.scope == Scope::Global;
+        self.snapshot.live.iter().filter(here).map(|live| &live.found.id).collect()
+    }
 }
 
 /// Reads all `kinds` in all `regions`; global kinds in the home region of `cx` only. `also` names

@@ -35,6 +35,9 @@ use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::coderd::license::License;
 use crate::coderd::owner::Owner;
 use crate::graph::{AnyKind, Of};
+use crate::guest::load_balancer::LoadBalancer as OthersLoadBalancer;
+use crate::guest::volume::Volume;
+use crate::guest::workspaces::Workspaces;
 use crate::kube::object::Object;
 
 /// Every kind.
@@ -74,6 +77,11 @@ pub const KINDS: &[&dyn AnyKind] = &[
     &Of::<Owner>::KIND,
     &Of::<License>::KIND,
 ];
+
+/// What others make in what is ours, which is looked for only when everything goes. They live in
+/// what is in [`KINDS`].
+pub const GUESTS: &[&dyn AnyKind] =
+    &[&Of::<OthersLoadBalancer>::KIND, &Of::<Volume>::KIND, &Of::<Workspaces>::KIND];
 
 /// The kinds to read for a deployment: those of Kubernetes, and what runs there, only if there may
 /// be a cluster.

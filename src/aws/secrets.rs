@@ -100,6 +100,19 @@ pub struct Resolved {
 /// # Errors
 /// When it can not be read; the text says which reference, never a value.
 pub async fn resolve(cx: &Cx, reference: &SecretRef) -> Result<Resolved> {
+    resolve_version(cx, reference, None).await
+}
+
+/// As [`resolve`], for a version that need not be the current one. Without one, and where the
+/// source has no versions, it is the current value.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn resolve_version(
+    cx: &Cx,
+    reference: &SecretRef,
+    version: Option<&str>,
+) -> Result<Resolved> {
     let sources =
         || cx.connector::<SecretSources>().ok_or_else(|| Error::local("no source of secrets"));
     let (value, version) = match reference {
@@ -121,7 +134,8 @@ pub async fn resolve(cx: &Cx, reference: &SecretRef) -> Result<Resolved> {
             let cx = &cx.in_region(&region_of(cx, id));
             let client = cx.api::<SecretsManager>()?;
             let answer = safe(cx, "secretsmanager:GetSecretValue", || {
-                client.0.get_secret_value().secret_id(id).send()
+                let wanted = version.map(str::to_owned);
+                client.0.get_secret_value().secret_id(id).set_version_id(wanted).send()
             })
             .await
             .map_err(|error| about(error, id))?;

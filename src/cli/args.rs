@@ -122,6 +122,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Takes over a resource that was made by other means
     Adopt(AdoptArgs),
+    /// Exchanges a secret of the deployment for a fresh one
+    Rotate(RotateArgs),
     /// Shows or releases the deployment's lock
     Lock(LockArgs),
     /// Lists past runs, or shows one
@@ -232,6 +234,10 @@ pub struct DestroyArgs {
     /// All but this address and what it lives in
     #[arg(long, value_name = "ADDRESS")]
     pub exclude: Vec<String>,
+    /// Consents to deleting what others made in it: `workspaces`, `volumes`, `load-balancers`, or
+    /// an address
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_delete: Vec<String>,
     /// Does not ask; needs --confirm
     #[arg(short, long, requires = "confirm")]
     pub yes: bool,
@@ -273,6 +279,25 @@ pub struct AdoptArgs {
     /// Does not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// Options of `rotate`.
+#[derive(Clone, Debug, Args)]
+pub struct RotateArgs {
+    /// Which
+    #[command(subcommand)]
+    pub what: RotateWhat,
+}
+
+/// What can be rotated.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RotateWhat {
+    /// The password of the database's user; Coder is started anew with it
+    DbPassword {
+        /// Does not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// Options of `lock`.

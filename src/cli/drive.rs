@@ -75,10 +75,34 @@ pub async fn carry_out(
     caller: &Caller,
     sink: impl FnOnce(&str, &Plan) -> Sink,
 ) -> Result<Carried> {
+    let command = if options.destroy { "destroy" } else { "apply" };
+    let nothing = async |_: &mut Session| Ok(None);
+    let fits = |now: &Plan| {
+        let moved = moved_since(shown, now);
+        if moved.is_empty() { Ok(()) } else { Err(has_moved(&moved)) }
+    };
+    carry_out_after(session, command, options, caller, nothing, fits, sink).await
+}
+
+/// As [`carry_out`], with something to do under the lock before the plan is made, which may have
+/// something to say. `fits` looks at the plan: an error means that it is not carried out.
+///
+/// # Errors
+/// As [`carry_out`], and those of `first` and `fits`.
+pub async fn carry_out_after(
+    session: &mut Session,
+    command: &str,
+    options: &Options,
+    caller: &Caller,
+    first: impl AsyncFnOnce(&mut Session) -> Result<Option<String>>,
+    fits: impl FnOnce(&Plan) -> Result<()>,
+    sink: impl FnOnce(&str, &Plan) -> Sink,
+) -> Result<Carried> {
     let held = lock(session, caller).await?;
     let run = held.holder().run;
     let result = {
-        let work = under_lock(session, shown, options, &held, (run, caller), sink);
+        let errand = Errand { command, options, caller, run };
+        let work = under_lock(session, &held, errand, first, fits, sink);
         let beat = held.beat();
         tokio::select! {
             biased;
@@ -160,26 +184,33 @@ pub async fn open_record(session: &mut Session, held: &Held) -> Result<S3Journal
     Ok(journal)
 }
 
+/// Which run this is.
+struct Errand<'a> {
+    command: &'a str,
+    options: &'a Options,
+    caller: &'a Caller,
+    run: String,
+}
+
 async fn under_lock(
     session: &mut Session,
-    shown: &Plan,
-    options: &Options,
     held: &Held,
-    (run, caller): (String, &Caller),
+    errand: Errand<'_>,
+    first: impl AsyncFnOnce(&mut Session) -> Result<Option<String>>,
+    fits: impl FnOnce(&Plan) -> Result<()>,
     sink: impl FnOnce(&str, &Plan) -> Sink,
 ) -> Result<Carried> {
+    let Errand { command, options, caller, run } = errand;
     let journal = open_record(session, held).await?;
+    let said = first(session).await?;
     let Planned { snapshot, plan } = session.plan(options).await;
-    let moved = moved_since(shown, &plan);
-    if !moved.is_empty() {
-        return Err(has_moved(&moved));
-    }
+    fits(&plan)?;
     if let Some(refusal) = plan.refusals.first() {
         return Err(Failure::new(Exit::Moved, refusal.why.clone(), refusal.hint.clone()));
     }
     let head = RunHead {
         run: run.clone(),
-        command: if options.destroy { "destroy" } else { "apply" }.to_owned(),
+        command: command.to_owned(),
         who: session.caller.clone(),
         version: VERSION.to_owned(),
         began: session.cx.clock.timestamp(),
@@ -192,6 +223,9 @@ async fn under_lock(
             trace_id: trace.trace_id().to_owned(),
             parent_id: trace.parent_id().to_owned(),
         });
+    }
+    if let Some(text) = said {
+        say(What::Note { text });
     }
     let end = session.clients.credentials_end(|name| std::env::var(name).ok()).await;
     if let Some(text) = end.and_then(|end| end_early(end, session.cx.clock.now(), plan.estimate)) {
@@ -263,6 +297,24 @@ pub fn exit_of(outcome: &Outcome) -> Exit {
 fn only_quotas(outcome: &Outcome) -> bool {
     let mut failed = outcome.failed.iter();
     !outcome.failed.is_empty() && failed.all(|(_, error)| error.class == Class::Quota)
+}
+
+/// Why a plan can not be carried out, if it can not: it is incomplete, or refused.
+pub fn obstacle(plan: &Plan) -> Option<Failure> {
+    if let Some(unread) = plan.unread.first() {
+        return Some(Failure::new(
+            Exit::Incomplete,
+            format!(
+                "the plan is incomplete: {} can not be read in {}: {}",
+                unread.kind, unread.region, unread.why
+            ),
+            unread
+                .hint
+                .clone()
+                .unwrap_or_else(|| "make it readable and run the same command again".to_owned()),
+        ));
+    }
+    refused(plan)
 }
 
 /// Why a plan must not be carried out, if there is a reason.

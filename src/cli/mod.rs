@@ -8,6 +8,7 @@ pub mod exit;
 pub mod failure;
 mod plan_file;
 mod print;
+pub mod rotation;
 pub mod session;
 pub mod trace;
 mod view;

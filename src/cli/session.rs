@@ -52,6 +52,9 @@ impl Target {
     }
 }
 
+/// Consent to what is in a cluster that can't be read.
+const UNSEEN: &str = "unseen";
+
 /// A command's view of a deployment.
 pub struct Session {
     /// The spec, where there is one.
@@ -204,7 +207,13 @@ impl Session {
     pub async fn plan(&mut self, options: &Options) -> Planned {
         let empty = Graph::default();
         let graph = if options.destroy { &empty } else { &self.graph };
-        let snapshot = observe(&self.cx, &self.kinds, graph, &self.regions()).await;
+        if options.destroy && self.kinds.iter().all(|kind| !kind.nature().is_guest) {
+            self.kinds.extend(registry::GUESTS);
+        }
+        let mut snapshot = observe(&self.cx, &self.kinds, graph, &self.regions()).await;
+        if options.destroy {
+            self.without_unseen(&mut snapshot, &options.allow_delete);
+        }
         // Without a record, what is live says which uid it is: losing the record costs
         // explanations, and no more.
         if self.cx.deployment.uid.is_none() {
@@ -220,6 +229,25 @@ impl Session {
             options,
         });
         Planned { snapshot, plan }
+    }
+
+    /// What is in a cluster of ours goes with it. Where the cluster can't be read any more, the user
+    /// may consent to that unseen.
+    fn without_unseen(&self, snapshot: &mut Snapshot, allowed: &[String]) {
+        let is_ours = self.cx.connector::<Cluster>().is_none()
+            && self.cx.connector::<ClusterExpected>().is_none();
+        let goes_along =
+            |kind: &str| is_ours && (kind.starts_with("kube.") || kind.starts_with("coderd."));
+        if allowed.iter().any(|allowed| allowed == UNSEEN) {
+            snapshot.unreadable.retain(|unread| !goes_along(unread.kind));
+        }
+        for unread in snapshot.unreadable.iter_mut().filter(|unread| goes_along(unread.kind)) {
+            let hint = format!(
+                "let the cluster answer first; if it never will, consent to what can't be seen \
+                 in it: --allow-delete {UNSEEN}"
+            );
+            unread.error.hint = Some(hint);
+        }
     }
 
     /// From now on, the deployment has this uid.

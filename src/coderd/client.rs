@@ -19,29 +19,29 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A live server.
-pub(super) struct Coderd<'a> {
+pub(crate) struct Coderd<'a> {
     place: &'a Place,
     token: Option<Secret>,
 }
 
 impl<'a> Coderd<'a> {
     /// The server there, asked without a token.
-    pub(super) fn at(place: &'a Place) -> Self {
+    pub(crate) fn at(place: &'a Place) -> Self {
         Coderd { place, token: None }
     }
 
     /// The same, asked with a token.
-    pub(super) fn with(&self, token: Secret) -> Self {
+    pub(crate) fn with(&self, token: Secret) -> Self {
         Coderd { place: self.place, token: Some(token) }
     }
 
     /// Reads; `path` is below `/api/v2`.
-    pub(super) async fn get(&self, cx: &Cx, path: &str) -> Result<Value> {
+    pub(crate) async fn get(&self, cx: &Cx, path: &str) -> Result<Value> {
         self.send(cx, Method::GET, path, None).await
     }
 
     /// Reads what may not be there.
-    pub(super) async fn look(&self, cx: &Cx, path: &str) -> Result<Option<Value>> {
+    pub(crate) async fn look(&self, cx: &Cx, path: &str) -> Result<Option<Value>> {
         match self.get(cx, path).await {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.class == Class::NotFound => Ok(None),
@@ -50,17 +50,17 @@ impl<'a> Coderd<'a> {
     }
 
     /// Makes something.
-    pub(super) async fn post(&self, cx: &Cx, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn post(&self, cx: &Cx, path: &str, body: &Value) -> Result<Value> {
         self.send(cx, Method::POST, path, Some(body)).await
     }
 
     /// Sets something.
-    pub(super) async fn put(&self, cx: &Cx, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn put(&self, cx: &Cx, path: &str, body: &Value) -> Result<Value> {
         self.send(cx, Method::PUT, path, Some(body)).await
     }
 
     /// Takes something away; what is gone already is no error.
-    pub(super) async fn delete(&self, cx: &Cx, path: &str) -> Result<()> {
+    pub(crate) async fn delete(&self, cx: &Cx, path: &str) -> Result<()> {
         match self.send(cx, Method::DELETE, path, None).await {
             Ok(_) => Ok(()),
             Err(error) if error.class == Class::NotFound => Ok(()),
@@ -182,7 +182,8 @@ fn judge(cx: &Cx, answer: &Response<Bytes>) -> Result<Value> {
             return body.ok_or_else(|| Error::of(Class::Refused, "an answer that is not Coder's"));
         }
         401 | 403 => Class::Denied,
-        404 => Class::NotFound,
+        // What was deleted is told apart from what never was; neither is there.
+        404 | 410 => Class::NotFound,
         409 => Class::Exists,
         429 | 500.. => Class::Unavailable,
         _ => Class::Refused,

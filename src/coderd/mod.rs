@@ -10,7 +10,7 @@
 //! that says whose the thing is and what was applied, never anything secret. The note is written
 //! before the thing is made, so that a run that dies in between leaves something to go on from.
 
-mod client;
+pub(crate) mod client;
 mod forward;
 pub mod license;
 mod note;
@@ -51,11 +51,11 @@ impl Server {
 
 /// Where a live server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    access: Option<Access>,
-    namespace: String,
-    deployment: String,
-    port: u16,
+pub(crate) struct Place {
+    pub(crate) access: Option<Access>,
+    pub(crate) namespace: String,
+    pub(crate) deployment: String,
+    pub(crate) port: u16,
 }
 
 impl Place {

@@ -59,7 +59,7 @@ impl Password {
     async fn read(&self, cx: &Cx) -> Result<Secret> {
         let (reference, field) = match self {
             Password::Reference(reference) => (reference.clone(), None),
-            Password::Stored(object::Stored { secret, field }) => {
+            Password::Stored(object::Stored { secret, field, version: _ }) => {
                 (SecretRef::SecretsManager(cx.get(secret)?), field.as_ref())
             }
         };
@@ -96,6 +96,11 @@ pub struct Live {
 const VALID: &str = "valid";
 
 impl Live {
+    /// Where the server is.
+    pub(crate) fn place(&self) -> &Place {
+        &self.note.place
+    }
+
     /// What a note says, with how the token is doing now.
     async fn of(cx: &Cx, note: Note) -> Result<Live> {
         let text = |key: &str| note.get(key).unwrap_or_default().to_owned();

@@ -1,8 +1,8 @@
 //! A kind with its types forgotten, so that the engine can hold many at once.
 
 use crate::kind::{
-    Change, Clash, Compared, Cx, Damaged, Diff, Error, Found, Kind, Nature, Ownership, Resolve,
-    Result, Scope, Seen, Status, Tags, Typical, Wanted,
+    Change, Clash, Compared, Consent, Cx, Damaged, Diff, Error, Found, Held, Kind, Nature,
+    Ownership, Resolve, Result, Scope, Seen, Status, Tags, Typical, Wanted,
 };
 use crate::name::{Address, PhysicalId};
 use crate::value::Facts;
@@ -32,6 +32,10 @@ pub struct AnyFound {
     pub parents: Vec<PhysicalId>,
     /// All its tags.
     pub tags: Tags,
+    /// Whose consent its deletion takes.
+    pub consent: Consent,
+    /// What it holds that no spec asks for.
+    pub holds: Vec<Held>,
     /// What `outputs` and `explain` show of it.
     pub described: Vec<(&'static str, String)>,
     live: Arc<Facts>,
@@ -55,6 +59,8 @@ impl AnyFound {
             status: found.status.clone(),
             parents: found.parents.clone(),
             tags: found.tags.clone(),
+            consent: K::consent(&found.live),
+            holds: K::holds(&found.live),
             described: K::describe(&found.live),
             live: Arc::new(found.live.clone()),
             whole: Arc::new(found),

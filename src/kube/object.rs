@@ -33,8 +33,8 @@ use super::client::{Kube, MANAGER};
 use super::rollout;
 use crate::aws::eks::access::Access;
 use crate::kind::{
-    Change, Class, CreateIs, Cx, Diff, Effect, Error, Found, Kind, Listed, Nature, ReplaceOrder,
-    Result, Scope, Seen, Status, Typical, Wanted, Whose,
+    Change, Class, Consent, CreateIs, Cx, Diff, Effect, Error, Found, Kind, Listed, Nature,
+    ReplaceOrder, Result, Scope, Seen, Status, Typical, Wanted, Whose,
 };
 use crate::value::{In, Known};
 use live::{LABEL, applied, others_own};
@@ -339,6 +339,11 @@ impl Kind for Object {
             Some(found) => Ok(found),
             None => Err(Error::local("the cluster answered with another object than was applied")),
         }
+    }
+
+    /// A namespace goes with all that others put into it.
+    fn consent(live: &Live) -> Consent {
+        if live.of == Type::Namespace { Consent::Data } else { Consent::None }
     }
 
     async fn settle(cx: &Cx, found: Found<Self>) -> Result<Found<Self>> {

@@ -22,11 +22,11 @@ use crate::aws::logs::log_group::{LogGroup, StorageClass};
 use crate::graph::Handle;
 use crate::name::Address;
 use crate::spec::types::cluster::{
-    AccessEntry as WantedEntry, AccessPolicy, Addon as WantedAddon, Capacity, Cluster as Wanted,
-    LogType, NodeGroup as WantedGroup, TaintEffect,
+    AccessEntry as WantedEntry, AccessPolicy, Addon as WantedAddon, AmiType, Capacity,
+    Cluster as Wanted, LogType, NodeGroup as WantedGroup, TaintEffect,
 };
 use crate::value::{Id, In, Need, Text};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Add-ons that need no node, and without which no node becomes ready or no pod gets a role.
@@ -205,7 +205,7 @@ fn node_group(
     tags.extend(draft.spec.tags.iter().map(|(key, value)| (key.to_owned(), value.clone())));
     let data = Data {
         root_volume: RootVolume {
-            device: "/dev/xvda".to_owned(),
+            device: data_device(wanted.ami_type).to_owned(),
             size_gib: i32::try_from(wanted.volume_gib).unwrap_or(i32::MAX),
             key: None,
         },
@@ -258,6 +258,15 @@ fn node_group(
     draft.graph.add(&region, address, path, group)
 }
 
+/// The device that images and pods write to. Bottlerocket keeps itself on one of its own.
+/// <https://bottlerocket.dev/en/os/latest/concepts/components/#data-storage>
+fn data_device(image: AmiType) -> &'static str {
+    match image {
+        AmiType::Al2023X8664Standard | AmiType::Al2023Arm64Standard => "/dev/xvda",
+        AmiType::BottlerocketX8664 | AmiType::BottlerocketArm64 => "/dev/xvdb",
+    }
+}
+
 /// An add-on that is ready when EKS says so.
 fn add_on(
     draft: &mut Draft<'_>,
@@ -270,10 +279,24 @@ fn add_on(
         cluster: cluster.name().ready(),
         name: name.to_owned(),
         version: wanted.version.clone(),
-        configuration: wanted.configuration.clone(),
+        configuration: configuration(name, wanted.configuration.as_ref()),
     };
     let address = draft.here(&format!("cluster/addon/{name}"));
     draft.graph.add(&region, address, format!("cluster.addons.{name}"), addon)
+}
+
+/// What an add-on is configured with. NetworkPolicies are words without effect until the VPC CNI is
+/// told to heed them.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html>
+fn configuration(name: &str, wanted: Option<&Value>) -> Option<Value> {
+    if name != "vpc-cni" {
+        return wanted.cloned();
+    }
+    let mut all = json!({"enableNetworkPolicy": "true"});
+    if let (Some(all), Some(Value::Object(wanted))) = (all.as_object_mut(), wanted) {
+        all.extend(wanted.clone());
+    }
+    Some(all)
 }
 
 /// A role for the pods of a service account, and for nobody else.

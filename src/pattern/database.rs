@@ -16,6 +16,8 @@ use crate::aws::rds::subnet_group::SubnetGroup;
 use crate::aws::secretsmanager::secret::{Charset, Content, Fields, ManagedSecret};
 use crate::graph::Handle;
 use crate::kube::object::{DatabaseUrl, Stored};
+use crate::name::Address;
+use crate::spec::Spec;
 use crate::spec::types::database::Database;
 use crate::value::Need;
 use std::collections::BTreeMap;
@@ -25,6 +27,49 @@ const PORT: u16 = 5432;
 
 /// The member of the secret that is the password.
 const PASSWORD: &str = "password";
+
+/// What the secret with the master password holds when it is made.
+fn content(wanted: &Database) -> Content {
+    Content::Generated {
+        length: 40,
+        charset: Charset::Alphanumeric,
+        as_json: Some(Fields {
+            key: PASSWORD.to_owned(),
+            beside: [("username".to_owned(), wanted.username.clone())].into(),
+        }),
+    }
+}
+
+/// The database's master password: where it is, and who has it.
+#[derive(Clone, Debug)]
+pub struct DatabasePassword {
+    /// The secret in Secrets Manager.
+    pub secret: Address,
+    /// What a fresh value of the secret is.
+    pub content: Content,
+    /// The cluster that takes it.
+    pub cluster: Address,
+    /// The Secret that hands it to Coder, and Coder, where there is one.
+    pub readers: Option<(Address, Address)>,
+}
+
+impl DatabasePassword {
+    /// That of a spec; `None` where there is no database.
+    pub fn of(spec: &Spec) -> Option<DatabasePassword> {
+        let wanted = spec.database.as_ref()?;
+        let here = |rest: &str| Address::in_region(&spec.home_region, rest);
+        let readers = spec.coder.as_ref().map(|_| {
+            let secret = super::coder::DATABASE_SECRET;
+            (here(&format!("kubernetes/secret/{secret}")), here("kubernetes/deployment/server"))
+        });
+        Some(DatabasePassword {
+            secret: here("database/secret/master"),
+            content: content(wanted),
+            cluster: here("database/cluster"),
+            readers,
+        })
+    }
+}
 
 /// The family of parameters of a major version.
 fn family(wanted: &Database) -> String {
@@ -53,14 +98,7 @@ pub(super) fn add(
         description: format!("the database user of {}", draft.deployment),
         key: None,
         recovery_window_days: 7,
-        content: Content::Generated {
-            length: 40,
-            charset: Charset::Alphanumeric,
-            as_json: Some(Fields {
-                key: PASSWORD.to_owned(),
-                beside: [("username".to_owned(), wanted.username.clone())].into(),
-            }),
-        },
+        content: content(wanted),
     };
     let secret = draft.graph.add(&region, address, "database", secret);
     let address = draft.here("database/key/data");
@@ -159,10 +197,12 @@ pub(super) fn add(
             password: Stored {
                 secret: secret.arn().map(|arn| arn.to_string()).ready(),
                 field: Some(PASSWORD.to_owned()),
+                version: Some(secret.version().ready()),
             },
             host: cluster.endpoint(),
             port: PORT,
             database: wanted.name.clone(),
+            in_force: Some(cluster.password_version().ready()),
         },
         instances,
     }

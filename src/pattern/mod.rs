@@ -11,6 +11,8 @@ mod network;
 mod objects;
 mod security_groups;
 
+pub use database::DatabasePassword;
+
 use crate::graph::Graph;
 use crate::name::{AccountId, Address, DeploymentName, Partition, Region};
 use crate::spec::Spec;

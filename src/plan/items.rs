@@ -11,7 +11,7 @@ mod unreadable;
 use super::select::Selection;
 use super::{Action, Input, Item, Refusal};
 use crate::graph::{AnyFound, GraphNode};
-use crate::kind::{Compared, Effect, Resolve};
+use crate::kind::{Compared, Consent, Effect, Resolve};
 use crate::name::{Address, Region};
 use crate::observe::Live;
 use crate::value::{Facts, NodeId};
@@ -177,7 +177,7 @@ impl<'a> Judge<'a> {
         live: &Live,
         action: Action,
         reason: String,
-        destroys_data: bool,
+        consent: Consent,
         spec_path: Option<String>,
         leftover: bool,
     ) {
@@ -194,7 +194,9 @@ impl<'a> Judge<'a> {
                 summary: found.id.to_string(),
                 id: Some(found.id.clone()),
                 spec_path,
-                destroys_data,
+                destroys_data: consent == Consent::Data,
+                holds: found.holds.clone(),
+                of_others: consent == Consent::Others,
             },
             node: None,
             region: live.region.clone(),
@@ -225,6 +227,8 @@ impl<'a> Judge<'a> {
             id: live.map(|live| live.found.id.clone()),
             spec_path: Some(wanted.spec_path.clone()),
             destroys_data: false,
+            holds: Vec::new(),
+            of_others: false,
         };
         fill(&mut item);
         let old_first = action == Action::Replace

@@ -17,7 +17,7 @@ pub(crate) use items::plural;
 
 use crate::event::{StepName, Verb};
 use crate::graph::{AnyKind, Graph};
-use crate::kind::{Change, Deployment};
+use crate::kind::{Change, Deployment, Held};
 use crate::name::{AccountId, Address, DeploymentName, PhysicalId, Region};
 use crate::observe::Snapshot;
 use crate::value::Need;
@@ -42,7 +42,8 @@ pub struct Input<'a> {
 /// What the user asked for on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// Everything goes. The confirmation that `destroy` asks for is consent to every delete.
+    /// Everything goes. The confirmation that `destroy` asks for is consent to every delete of what
+    /// is ours; what others made in it takes consent by address.
     pub destroy: bool,
     /// Addresses whose data may go.
     pub allow_delete: Vec<String>,
@@ -107,6 +108,12 @@ pub struct Item {
     /// Whether the step destroys data, with the user's consent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub destroys_data: bool,
+    /// What goes with it and no spec has asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Held>,
+    /// Whether others made it in what is ours, so that it goes only with the user's consent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_others: bool,
 }
 
 impl Item {

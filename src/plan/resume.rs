@@ -4,7 +4,7 @@
 //! an earlier, partial run of the same file has done is not a move; everything else is.
 
 use super::{Action, Item, Plan};
-use crate::kind::Cause;
+use crate::kind::{Cause, Held};
 use crate::name::{Address, PhysicalId};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,6 +50,12 @@ fn fit(planned: Action, found: Option<Action>) -> Fit {
         (Delete, Some(Delete) | None) => Fit::Fits,
         _ => Fit::Moved,
     }
+}
+
+/// What goes and was not shown, though that which holds it was.
+fn holds_more<'a>(planned: &Item, found: &'a Item) -> Option<&'a str> {
+    let is_new = |held: &&Held| planned.holds.iter().all(|known| known.name != held.name);
+    found.holds.iter().find(is_new).map(|held| held.name.as_str())
 }
 
 /// Where an item is found again in another plan: what goes by its id, for several may go from one
@@ -104,6 +110,16 @@ pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
             }
             _ => true,
         };
+        if let (Some(more), Action::Delete) =
+            (found.and_then(|found| holds_more(planned, found)), planned.action)
+        {
+            moved.push(Moved {
+                address: planned.address.clone(),
+                planned: Some(planned.action),
+                found: action,
+                why: format!("it holds {more} now, which was not in the plan"),
+            });
+        }
         if !fits || !same_id {
             moved.push(Moved {
                 address: planned.address.clone(),

@@ -9,6 +9,7 @@ pub mod error;
 mod page;
 pub mod plan;
 pub mod progress;
+pub mod rotation;
 pub mod style;
 pub mod summary;
 mod text;

@@ -4,12 +4,14 @@
 use super::coderd::{DatabaseSource, Login};
 use super::disk::OpenError;
 use super::doorkeeper::signer;
-use super::eks::{Access, Endpoint};
+use super::eks::{Access, Around, Endpoint};
 use super::kube::{self, Caller, Grant, KubeBody, KubeSandbox, NodeFacts, NodeSource};
+use super::store::Scope;
 use super::{Lost, Sandbox};
 use crate::clock::Clock;
 use http::{Request, Response, Uri, header};
-use std::collections::HashMap;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -25,7 +27,16 @@ struct Inner {
     /// The file of the sandbox's state; those of the clusters are beside it.
     path: Option<PathBuf>,
     /// By the cluster's id.
-    open: Mutex<HashMap<String, KubeSandbox>>,
+    open: Mutex<BTreeMap<String, Open>>,
+}
+
+/// A cluster that somebody has reached.
+#[derive(Clone, Debug)]
+struct Open {
+    api: KubeSandbox,
+    account: String,
+    region: String,
+    name: String,
 }
 
 /// Why a cluster can not be reached.
@@ -120,26 +131,69 @@ impl Clusters {
         let Inner { sandbox, path, open, .. } = self.0.as_ref();
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.get(&cluster.id) {
-            return Ok(known.clone());
+            return Ok(known.api.clone());
         }
         let id = cluster.id.to_lowercase();
         let clock = sandbox.clock();
-        let api = match path {
-            Some(path) => {
-                let path = path.with_extension(format!("{id}.cluster.json"));
-                KubeSandbox::open(&path, clock, clock.unix())?
-            }
-            None => KubeSandbox::in_memory(clock, 7),
-        };
-        api.set_nodes(Nodes {
-            sandbox: sandbox.clone(),
+        let path = path.as_ref().map(|path| path.with_extension(format!("{id}.cluster.json")));
+        let seed = if path.is_some() { clock.unix() } else { 7 };
+        let api = KubeSandbox::behind(sandbox.gate(), path.as_deref(), clock, seed)?;
+        let reached = Open {
+            api: api.clone(),
             account: account.to_owned(),
             region: region.to_owned(),
-            cluster: cluster.name.clone(),
+            name: cluster.name.clone(),
+        };
+        self.surround(&reached);
+        open.insert(cluster.id.clone(), reached);
+        Ok(api)
+    }
+
+    /// Gives a cluster its nodes, its databases, and the AWS around it.
+    fn surround(&self, Open { api, account, region, name }: &Open) {
+        let sandbox = &self.0.sandbox;
+        api.set_nodes(Nodes {
+            sandbox: sandbox.clone(),
+            account: account.clone(),
+            region: region.clone(),
+            cluster: name.clone(),
+        });
+        api.set_cloud(Around {
+            sandbox: sandbox.clone(),
+            scope: Scope {
+                account: account.clone(),
+                region: region.clone(),
+                access_key: String::new(),
+            },
+            cluster: name.clone(),
         });
         api.set_databases(Databases(sandbox.clone()));
-        open.insert(cluster.id.clone(), api.clone());
-        Ok(api)
+    }
+
+    /// Other clusters that are as these are now, in `sandbox`, which is a fork of theirs, and on
+    /// its clock. They are not kept in files.
+    pub fn fork(&self, sandbox: &Sandbox) -> Self {
+        let fork = Clusters::new(sandbox.clone(), &self.0.account, None);
+        let mut taken = BTreeMap::new();
+        for (id, cluster) in &*self.0.open.lock().unwrap_or_else(PoisonError::into_inner) {
+            let api = cluster.api.fork_on(sandbox.clock(), sandbox.gate());
+            let cluster = Open { api, ..cluster.clone() };
+            fork.surround(&cluster);
+            taken.insert(id.clone(), cluster);
+        }
+        *fork.0.open.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        fork
+    }
+
+    /// What each cluster of `region` holds now, by name, as its state file would hold it, after
+    /// all that time has brought about. Clusters that nobody has reached hold nothing.
+    pub fn dump(&self, region: &str) -> BTreeMap<String, Value> {
+        let all = self.0.sandbox.clusters(&self.0.account, region);
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let dumped = all
+            .into_iter()
+            .filter_map(|cluster| Some((cluster.name, open.get(&cluster.id)?.api.dump())));
+        dumped.collect()
     }
 }
 

@@ -29,6 +29,9 @@ pub enum Effect {
     LoseRequest,
     /// Done and answered, this much later.
     Delay(Duration),
+    /// Arrives twice, as when something on the way sends it again: done twice, and the second
+    /// answer is the one that is seen.
+    Twice,
     /// The client's process dies here: see [`super::Sandbox::stopped`].
     Stop(Stop),
 }
@@ -118,6 +121,8 @@ pub struct Profile {
     pub lose_request: u16,
     /// [`Effect::NeverAnswer`].
     pub never_answer: u16,
+    /// [`Effect::Twice`].
+    pub twice: u16,
     /// [`Effect::Delay`].
     pub delay: u16,
     /// The longest delay.
@@ -133,6 +138,7 @@ impl Profile {
         lose_answer: 20,
         lose_request: 20,
         never_answer: 5,
+        twice: 0,
         delay: 50,
         longest_delay: Duration::from_secs(3),
     };
@@ -198,11 +204,11 @@ pub struct Call {
     pub n: u64,
     /// When it arrived, in milliseconds since 1970 on the sandbox's clock.
     pub time: u64,
-    /// The signing name: `ec2`.
+    /// The signing name: `ec2`; `kubernetes` and `coder` for the clusters and what runs in them.
     pub service: String,
-    /// `CreateVpc`.
+    /// `CreateVpc`, `patch deployments`, `POST users/first`.
     pub operation: String,
-    /// The region that it was signed for.
+    /// The region that it was signed for; empty for calls that are not signed.
     pub region: String,
     /// Whether the operation changes anything.
     pub mutating: bool,
@@ -339,6 +345,7 @@ impl FaultBoard {
             (profile.lose_answer, Effect::LoseAnswer),
             (profile.lose_request, Effect::LoseRequest),
             (profile.never_answer, Effect::NeverAnswer),
+            (profile.twice, Effect::Twice),
             (profile.delay, Effect::Delay(delay)),
         ];
         for (chance, effect) in chances {

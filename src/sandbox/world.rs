@@ -4,7 +4,8 @@ use super::SERVICES;
 use super::disk::{Disk, OpenError};
 use super::ec2;
 use super::failure::Failure;
-use super::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
+use super::fault::{Call, Faults, Outcome};
+use super::gate::{Gate, Observer, Refused, Served};
 use super::knobs::Knobs;
 use super::law;
 use super::rds;
@@ -21,7 +22,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// The account of calls whose access key names none.
 const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -36,8 +36,7 @@ pub struct Sandbox {
 struct Inner {
     clock: Clock,
     world: Mutex<World>,
-    board: Mutex<FaultBoard>,
-    stop: watch::Sender<bool>,
+    gate: Arc<Gate>,
 }
 
 #[derive(Debug)]
@@ -66,7 +65,7 @@ struct Asked {
 impl Sandbox {
     /// A world that lives as long as its handles.
     pub fn in_memory(clock: Clock, seed: u64) -> Self {
-        Self::with(clock, Store::new(seed), None)
+        Self::with(clock, Arc::new(Store::new(seed)), None)
     }
 
     /// A world that is kept in the file `path`, which several processes may share. `seed` counts
@@ -81,25 +80,12 @@ impl Sandbox {
         let latest = store.last_time.time();
         let clock =
             if clock.now() < latest { Clock::starting_at(latest, clock.rate()) } else { clock };
-        Ok(Self::with(clock, store, Some(disk)))
+        Ok(Self::with(clock, Arc::new(store), Some(disk)))
     }
 
-    fn with(clock: Clock, store: Store, disk: Option<Disk>) -> Self {
-        let world = World {
-            store: Arc::new(store),
-            history: VecDeque::new(),
-            knobs: Knobs::default(),
-            disk,
-        };
-        let (stop, _) = watch::channel(false);
-        Sandbox {
-            inner: Arc::new(Inner {
-                clock,
-                world: Mutex::new(world),
-                board: Mutex::new(FaultBoard::default()),
-                stop,
-            }),
-        }
+    fn with(clock: Clock, store: Arc<Store>, disk: Option<Disk>) -> Self {
+        let world = World { store, history: VecDeque::new(), knobs: Knobs::default(), disk };
+        Sandbox { inner: Arc::new(Inner { clock, world: Mutex::new(world), gate: Arc::default() }) }
     }
 
     /// The world's clock.
@@ -119,7 +105,7 @@ impl Sandbox {
 
     /// The faults that are set.
     pub fn faults(&self) -> Faults {
-        self.board().faults().clone()
+        self.inner.gate.faults()
     }
 
     /// Sets the faults, from their beginning, and lets a stopped sandbox answer again.
@@ -133,23 +119,35 @@ impl Sandbox {
             world.prune(now, faults.lag);
         }
         drop(world);
-        self.board().set(faults);
-        self.inner.stop.send_replace(false);
+        self.inner.gate.set_faults(faults);
     }
 
     /// Every call so far, in the order of arrival.
     pub fn calls(&self) -> Vec<Call> {
-        self.board().calls().to_vec()
+        self.inner.gate.calls()
     }
 
     /// How often each operation was called, by `service:Operation`.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        self.board().counts()
+        self.inner.gate.counts()
     }
 
     /// Starts the list of calls anew.
     pub fn forget_calls(&self) {
-        self.board().forget_calls();
+        self.inner.gate.forget_calls();
+    }
+
+    /// From now on, tells `observer` of every call that changes something, once before it is
+    /// carried out and once after; of calls that a fault keeps from being carried out it hears
+    /// nothing. Calls to the clusters that [`super::Clusters`] has opened are among them. Nothing
+    /// else happens in this world while the observer looks. `None` ends it.
+    pub fn set_observer(&self, observer: Option<Observer>) {
+        self.inner.gate.observe(observer);
+    }
+
+    /// Where the calls of this sandbox pass.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.inner.gate
     }
 
     /// Everything that is in the world now, as the state file would hold it: for whoever compares
@@ -168,6 +166,39 @@ impl Sandbox {
         look(&world.store, now)
     }
 
+    /// Changes what an account has in a region, as its own services do when nobody calls: what a
+    /// cluster's controllers make in AWS. `None` where the state can't be kept.
+    pub(super) fn change<T>(
+        &self,
+        scope: &Scope,
+        change: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> Option<T> {
+        let mut world = self.world();
+        let world = &mut *world;
+        let lock = match &mut world.disk {
+            Some(disk) => Some(disk.lock(&mut world.store).ok()?),
+            None => None,
+        };
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        let before = world.store.clone();
+        let mut changed = (*world.store).clone();
+        changed.settle(scope, now);
+        changed.last_time = now;
+        let mut cx = Cx { store: &mut changed, scope, now, knobs: &world.knobs };
+        let made = change(&mut cx);
+        world.store = Arc::new(changed);
+        if !world.history.is_empty() {
+            world.history.push_back((now, world.store.clone()));
+        }
+        if let (Some(disk), Some(lock)) = (&mut world.disk, &lock)
+            && disk.write(Arc::make_mut(&mut world.store), lock).is_err()
+        {
+            world.store = before;
+            return None;
+        }
+        Some(made)
+    }
+
     /// What a resolver on the internet answers for `name` and `kind` (`A`, `CNAME`, `TXT`, `NS`):
     /// records of public hosted zones, with CNAMEs and aliases of load balancers followed.
     pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
@@ -176,22 +207,28 @@ impl Sandbox {
 
     /// Whether the database cluster `id` of `region` takes `password` for its master user.
     pub fn accepts_password(&self, region: &str, id: &str, password: &str) -> bool {
-        rds::accepts_password(&self.world().store, region, id, password)
+        let world = self.world();
+        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
+        rds::accepts_password(&world.store, now, (region, id), password)
     }
 
     /// Another world that is as this one is now, on the same clock and without faults: what
     /// happens in one is not seen in the other. It is not kept in a file.
     pub fn fork(&self) -> Self {
-        let store = self.world().store.as_ref().clone();
-        Self::with(self.inner.clock, store, None)
+        self.fork_on(self.inner.clock)
     }
 
-    /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
+    /// The same on another clock, which may be behind: what the world remembers of later times
+    /// is then still to come.
+    pub fn fork_on(&self, clock: Clock) -> Self {
+        let store = self.world().store.clone();
+        Self::with(clock, store, None)
+    }
+
+    /// Completes when an [`super::Effect::Stop`] was hit: the client's process is dead from here on, its
     /// run is to be dropped. Until [`Sandbox::set_faults`], no call is answered any more.
     pub async fn stopped(&self) {
-        let mut stop = self.inner.stop.subscribe();
-        // The sender lives in `self`, so the channel can't be closed while this waits.
-        let _ = stop.wait_for(|stopped| *stopped).await;
+        self.inner.gate.stopped().await;
     }
 
     /// Takes one HTTP request to any AWS service and answers it. Never completes for calls that
@@ -214,7 +251,7 @@ impl Sandbox {
     }
 
     async fn respond(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Lost> {
-        if *self.inner.stop.borrow() {
+        if self.inner.gate.is_stopped() {
             return std::future::pending().await;
         }
         let arrived = Millis::of(self.inner.clock.now());
@@ -222,66 +259,17 @@ impl Sandbox {
             Ok(asked) => asked,
             Err(response) => return Ok(*response),
         };
-        let operation = format!("{}:{}", asked.service.name, asked.operation.name);
-        let mutating = asked.operation.is_mutating();
-        let (n, effect) = {
-            let mut board = self.board();
-            let n = board.record(Call {
-                n: 0,
-                time: arrived.0,
-                service: asked.service.name.to_owned(),
-                operation: asked.operation.name.to_owned(),
-                region: asked.scope.region.clone(),
-                mutating,
-                outcome: Outcome::Open,
-            });
-            (n, board.decide(&operation, mutating))
+        let call = Call {
+            n: 0,
+            time: arrived.0,
+            service: asked.service.name.to_owned(),
+            operation: asked.operation.name.to_owned(),
+            region: asked.scope.region.clone(),
+            mutating: asked.operation.is_mutating(),
+            outcome: Outcome::Open,
         };
-        let request_id = request_id(n, arrived);
-        match effect {
-            None => Ok(self.answer(n, &asked, &request_id)),
-            Some(Effect::Delay(delay)) => {
-                let response = self.answer(n, &asked, &request_id);
-                self.inner.clock.sleep(delay).await;
-                Ok(response)
-            }
-            Some(Effect::Throttle) => {
-                let (status, code) = asked.service.throttling;
-                let failure = Failure::new(code, "Request limit exceeded.").with_status(status);
-                Ok(self.refuse(n, &asked, &failure, &request_id))
-            }
-            Some(Effect::Error { status, code, message }) => {
-                let failure = Failure::new(code, message).with_status(status);
-                Ok(self.refuse(n, &asked, &failure, &request_id))
-            }
-            Some(Effect::ServerError500) => {
-                let failure = Failure::new("InternalError", "An internal error has occurred")
-                    .with_status(500);
-                Ok(self.refuse(n, &asked, &failure, &request_id))
-            }
-            Some(Effect::LoseRequest) => {
-                self.board().outcome(n, Outcome::Lost { acted: false });
-                Err(Lost)
-            }
-            Some(Effect::LoseAnswer) => {
-                let acted = self.answer(n, &asked, &request_id).status().is_success();
-                self.board().outcome(n, Outcome::Lost { acted });
-                Err(Lost)
-            }
-            Some(Effect::NeverAnswer) => {
-                let acted = self.answer(n, &asked, &request_id).status().is_success();
-                self.board().outcome(n, Outcome::Lost { acted });
-                std::future::pending().await
-            }
-            Some(Effect::Stop(stop)) => {
-                if stop == Stop::After {
-                    self.answer(n, &asked, &request_id);
-                }
-                self.board().outcome(n, Outcome::Stopped(stop));
-                self.inner.stop.send_replace(true);
-                std::future::pending().await
-            }
-        }
+        let arrived = Arrived { sandbox: self, asked, at: arrived };
+        self.inner.gate.pass(self.inner.clock, call, &arrived).await
     }
 
     /// Finds out what a request asks for; what can't be understood is answered here.
@@ -323,7 +311,7 @@ impl Sandbox {
     fn answer(&self, n: u64, asked: &Asked, request_id: &str) -> http::Response<Bytes> {
         match self.act(asked) {
             Ok(reply) => {
-                self.board().outcome(n, Outcome::Done);
+                self.inner.gate.outcome(n, Outcome::Done);
                 reply::success(asked.service, asked.operation.name, reply, request_id)
             }
             Err(failure) => self.refuse(n, asked, &failure, request_id),
@@ -344,14 +332,14 @@ impl Sandbox {
             failure.status = modelled.copied().unwrap_or(400);
         }
         let outcome = Outcome::Refused { status: failure.status, code: failure.code.clone() };
-        self.board().outcome(n, outcome);
+        self.inner.gate.outcome(n, outcome);
         reply::failure(asked.service.protocol, asked.service.xmlns, &failure, request_id)
     }
 
     /// Carries a call out.
     fn act(&self, asked: &Asked) -> Answer {
         let (lag, fresh_ids_not_found) = {
-            let board = self.board();
+            let board = self.inner.gate.board();
             (board.faults().lag, board.faults().fresh_ids_not_found)
         };
         let params = asked.params.as_ref().map_err(Clone::clone)?;
@@ -401,9 +389,40 @@ impl Sandbox {
     fn world(&self) -> MutexGuard<'_, World> {
         self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn board(&self) -> MutexGuard<'_, FaultBoard> {
-        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+/// A call, as far as it has come.
+struct Arrived<'a> {
+    sandbox: &'a Sandbox,
+    asked: Asked,
+    at: Millis,
+}
+
+impl Served for Arrived<'_> {
+    type Answer = http::Response<Bytes>;
+
+    fn act(&self, n: u64) -> http::Response<Bytes> {
+        self.sandbox.answer(n, &self.asked, &request_id(n, self.at))
+    }
+
+    fn refuse(&self, n: u64, why: &Refused) -> http::Response<Bytes> {
+        let failure = match why {
+            Refused::Throttled => {
+                let (status, code) = self.asked.service.throttling;
+                Failure::new(code, "Request limit exceeded.").with_status(status)
+            }
+            Refused::Internal => {
+                Failure::new("InternalError", "An internal error has occurred").with_status(500)
+            }
+            Refused::With { status, code, message } => {
+                Failure::new(code.clone(), message.clone()).with_status(*status)
+            }
+        };
+        self.sandbox.refuse(n, &self.asked, &failure, &request_id(n, self.at))
+    }
+
+    fn is_success(answer: &http::Response<Bytes>) -> bool {
+        answer.status().is_success()
     }
 }
 

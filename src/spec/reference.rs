@@ -9,11 +9,56 @@ const RENAMED: &[(&str, &str)] = &[
     ("project_name", "project_name"),
     ("environment", "environment"),
     ("owner", "owner"),
-    ("aws_region", "home_region"),
+    ("aws_region, cluster_region", "home_region"),
+    ("cluster_name", "name"),
     ("vpc_cidr", "network.vpc_cidr"),
     ("availability_zones", "network.azs"),
+    ("max_workspaces", "max_workspaces"),
     ("enable_vpc_endpoints", "network.enable_vpc_endpoints"),
+    ("eks_cluster_version", "cluster.version"),
+    ("control_node_instance_type", "cluster.node_groups.control.instance_types"),
+    ("control_node_min_size", "cluster.node_groups.control.min_size"),
+    ("control_node_max_size", "cluster.node_groups.control.max_size"),
+    ("ws_node_instance_type", "cluster.node_groups.workspace.instance_types"),
+    ("ws_node_min_size", "cluster.node_groups.workspace.min_size"),
+    ("ws_node_max_size", "cluster.node_groups.workspace.max_size"),
+    ("ws_use_spot_instances", "cluster.node_groups.workspace.capacity"),
+    ("aurora_engine_version", "database.engine_version"),
+    ("aurora_min_capacity", "database.min_capacity"),
+    ("aurora_max_capacity", "database.max_capacity"),
+    ("aurora_backup_retention_days", "database.backup_retention_days"),
+    ("base_domain", "dns.base_domain"),
+    ("coder_subdomain", "dns.subdomain"),
+    ("route53_zone_id", "dns.zone_id"),
+    ("existing_acm_certificate_arn", "dns.certificate_arn"),
+    ("oidc_issuer_url", "coder.oidc.issuer_url"),
+    ("oidc_client_id", "coder.oidc.client_id"),
+    ("oidc_client_secret_arn", "coder.oidc.client_secret.secrets_manager"),
+    ("coder_oauth_secret_client_id", "coder.github.client_id"),
+    ("coder_oauth_secret_client_secret", "coder.github.client_secret"),
+    ("coder_version, addon_version", "coder.version"),
+    ("coderd_replicas", "coder.replicas"),
+    ("nlb_ssl_policy", "ingress.ssl_policy"),
+    ("nlb_cross_zone_enabled", "ingress.cross_zone"),
     ("log_retention_days", "network.flow_logs.retention_days, log_groups.NAME.retention_days"),
+    ("enable_prometheus_metrics", "coder.prometheus"),
+];
+
+/// What became of variables that have no key.
+const GONE: &[(&str, &str)] = &[
+    ("coder_access_url, coder_wildcard_access_url", "follow from `dns`"),
+    ("coder_db_secret_url", "put together from the secret and the endpoint"),
+    ("create_acm_certificate", "one is made unless `dns.certificate_arn` names one"),
+    (
+        "enable_coderd_provider, coder_admin_token",
+        "the owner and the token are made in the same apply",
+    ),
+    ("enable_stun", "Coder has no STUN server of its own, so the port led nowhere"),
+    (
+        "kubernetes_ssl_secret_name, acme_registration_email",
+        "the load balancer ends TLS with a certificate of ACM's",
+    ),
+    ("bucket, key, dynamodb_table, encrypt", "there is no state file"),
 ];
 
 /// Defaults longer than this are told in words.
@@ -36,7 +81,13 @@ pub fn reference() -> String {
     page.push_str("\n## From Terraform\n\n| variable | key |\n|---|---|\n");
     for (old, new) in RENAMED {
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| `{old}` | `{new}` |");
+        let _ = writeln!(page, "| {} | {} |", each(old), each(new));
+    }
+    page.push_str(
+        "\nWithout a key, because nothing is left to say:\n\n| variable | now |\n|---|---|\n",
+    );
+    for (old, now) in GONE {
+        let _ = writeln!(page, "| {} | {now} |", each(old));
     }
     page.push_str("\n## The address plan\n\n");
     for line in include_str!("subnets.rs").lines() {
@@ -50,6 +101,11 @@ pub fn reference() -> String {
         }
     }
     page
+}
+
+/// Names between commas as code.
+fn each(names: &str) -> String {
+    names.split(", ").map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn section(page: &mut String, path: &str, view: &View) {

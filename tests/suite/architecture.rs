@@ -17,6 +17,7 @@ const ORDER: &[&[&str]] = &[
     &["execute"],
     &["aws", "kube"],
     &["coderd"],
+    &["guest"],
     &["registry"],
     &["pattern"],
     &["report"],

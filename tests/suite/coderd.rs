@@ -117,6 +117,7 @@ impl Site {
             password: Password::Stored(Stored {
                 secret: In::Literal(self.password.clone()),
                 field: Some("password".to_owned()),
+                version: None,
             }),
             token_secret: In::Literal(self.token.clone()),
         }

@@ -5,35 +5,18 @@
 //! call of the example, not only every fifth.
 
 use super::deployment::{Deployment, EXAMPLE, End, SMALL, destroy, difference, spec};
+use super::dying::{Act, LEASE, none_wrong};
 use coderctl::plan::Options;
 use coderctl::sandbox::{Effect, Fault, Faults, Matching, Stop};
-use coderctl::spec::Loaded;
-
-/// The longest lease of a dead holder, and a little.
-const LEASE: u64 = 130;
-
-/// What is done, to what.
-struct Act {
-    from: Deployment,
-    spec: Loaded,
-    options: Options,
-    every: u32,
-}
 
 impl Act {
-    fn new(from: &Deployment, spec: Loaded, options: Options) -> Act {
-        Act { from: from.fork(), spec, options, every: 1 }
-    }
-
-    /// Dies at every call in turn.
-    async fn survives(self) {
-        let undisturbed = self.from.fork();
-        undisturbed.done(&self.spec, &self.options).await;
-        let should = undisturbed.picture().await;
+    /// Dies at every call in turn, or at every fifth.
+    async fn survives(&self, every: u32) {
+        let (_, should) = self.undisturbed().await;
         let only = std::env::var("CODERCTL_CRASH_AT").ok().and_then(|at| at.parse::<u32>().ok());
         let mut wrong = Vec::new();
         let mut cases = 0;
-        'calls: for nth in (1..).step_by(self.every as usize) {
+        'calls: for nth in (1..).step_by(every as usize) {
             let nth = only.unwrap_or(nth);
             for stop in [Stop::Before, Stop::After] {
                 let account = self.from.fork();
@@ -60,25 +43,7 @@ impl Act {
             }
         }
         assert!(cases > 1, "nothing was tried");
-        let count = wrong.len();
-        wrong.truncate(12);
-        assert!(wrong.is_empty(), "{count} of {cases} cases:\n{}", wrong.join("\n"));
-    }
-
-    /// What the user does next.
-    async fn again(&self, account: &Deployment, should: &[String]) -> Result<(), String> {
-        account.sandbox.set_faults(Faults::none());
-        account.pass(LEASE).await;
-        match account.run(&self.spec, &self.options).await {
-            End::Complete => {}
-            other => return Err(format!("again: {other:?}")),
-        }
-        let left = account.left(&self.spec, &self.options).await;
-        if !left.is_empty() {
-            return Err(format!("left: {left}"));
-        }
-        let differs = difference(&account.picture().await, should);
-        if differs.is_empty() { Ok(()) } else { Err(format!("differs:\n{differs}")) }
+        none_wrong(wrong, cases);
     }
 }
 
@@ -91,7 +56,7 @@ async fn made(file: &str) -> Deployment {
 #[tokio::test(start_paused = true)]
 async fn an_apply_may_die_at_every_call() {
     let account = Deployment::new(5);
-    Act::new(&account, spec(SMALL, &[]), Options::default()).survives().await;
+    Act::new(&account, spec(SMALL, &[]), Options::default()).survives(1).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,20 +72,20 @@ async fn a_change_may_die_at_every_call() {
             "log_groups.app.retention_days=7",
         ],
     );
-    Act::new(&made(SMALL).await, changed, Options::default()).survives().await;
+    Act::new(&made(SMALL).await, changed, Options::default()).survives(1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_destroy_may_die_at_every_call() {
-    Act::new(&made(SMALL).await, spec(SMALL, &[]), destroy()).survives().await;
+    Act::new(&made(SMALL).await, spec(SMALL, &[]), destroy()).survives(1).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_example_may_die_on_its_way_up_and_down() {
     let every = if std::env::var_os("CODERCTL_CRASH_ALL").is_some() { 1 } else { 5 };
     let (account, example) = (Deployment::new(5), spec(EXAMPLE, &[]));
-    Act { every, ..Act::new(&account, example.clone(), Options::default()) }.survives().await;
-    Act { every, ..Act::new(&made(EXAMPLE).await, example, destroy()) }.survives().await;
+    Act::new(&account, example.clone(), Options::default()).survives(every).await;
+    Act::new(&made(EXAMPLE).await, example, destroy()).survives(every).await;
 }
 
 /// Whatever a run that died has left is found by the deployment's name alone.

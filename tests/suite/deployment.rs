@@ -1,7 +1,9 @@
 //! A deployment in an account of its own, on virtual time, driven as the commands drive it; and
 //! pictures of accounts that can be compared.
 
-use super::harness::config;
+use super::harness::{REGION, config};
+pub(crate) use super::picture::difference;
+use super::picture::picture;
 use coderctl::aws::Clients;
 use coderctl::cli::connect::Connected;
 use coderctl::cli::drive::{Caller, Carried, carry_out};
@@ -11,10 +13,9 @@ use coderctl::event::{Event, What};
 use coderctl::kind::{Connectors, Tags};
 use coderctl::kube::ClusterTransport;
 use coderctl::plan::{Options, Plan};
-use coderctl::sandbox::kube::KubeService;
+use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -64,17 +65,25 @@ impl Deployment {
     /// An account in which nothing was ever done.
     pub(crate) fn new(seed: u64) -> Deployment {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        Deployment::of(Sandbox::in_memory(Clock::starting_at(start, 1), seed), seed)
-    }
-
-    fn of(sandbox: Sandbox, seed: u64) -> Deployment {
+        let sandbox = Sandbox::in_memory(Clock::starting_at(start, 1), seed);
         let clusters = Clusters::new(sandbox.clone(), "123456789012", None);
         Deployment { sandbox, clusters, seed }
     }
 
-    /// An account that is as this one is now, with nothing in its clusters.
+    /// An account that is as this one is now, with its clusters.
     pub(crate) fn fork(&self) -> Deployment {
-        Deployment::of(self.sandbox.fork(), self.seed)
+        self.fork_on(self.sandbox.clock())
+    }
+
+    /// The same, in which it is `time` now.
+    pub(crate) fn fork_at(&self, time: SystemTime) -> Deployment {
+        self.fork_on(Clock::starting_at(time, 1))
+    }
+
+    fn fork_on(&self, clock: Clock) -> Deployment {
+        let sandbox = self.sandbox.fork_on(clock);
+        let clusters = self.clusters.fork(&sandbox);
+        Deployment { sandbox, clusters, seed: self.seed }
     }
 
     /// Lets `seconds` pass.
@@ -82,7 +91,7 @@ impl Deployment {
         self.sandbox.clock().sleep(Duration::from_secs(seconds)).await;
     }
 
-    async fn open(&self, spec: &Loaded) -> Result<Session, String> {
+    pub(crate) async fn open(&self, spec: &Loaded) -> Result<Session, String> {
         self.session(Some(spec.clone()), Target::of(spec)).await
     }
 
@@ -106,6 +115,13 @@ impl Deployment {
     /// What a new process would do.
     pub(crate) async fn plan(&self, spec: &Loaded, options: &Options) -> Plan {
         self.open(spec).await.unwrap().plan(options).await.plan
+    }
+
+    /// What a new process would do, and how often it asks AWS what to find that out.
+    pub(crate) async fn asked(&self, spec: &Loaded) -> (Plan, BTreeMap<String, u32>) {
+        let mut session = self.open(spec).await.unwrap();
+        let plan = session.plan(&Options::default()).await.plan;
+        (plan, session.clients.counts().by_operation())
     }
 
     /// Plans and carries out, as one process does.
@@ -180,142 +196,31 @@ impl Deployment {
         steps.chain(drift).chain(refused).chain(unread).collect::<Vec<_>>().join("\n")
     }
 
+    /// The Kubernetes API of its only cluster.
+    pub(crate) fn kube(&self) -> kube::Client {
+        let endpoint = self.sandbox.clusters("123456789012", REGION).remove(0);
+        let api = self.clusters.at(REGION, &endpoint.url).unwrap();
+        kube::Client::new(KubeService::new(api), "default")
+    }
+
+    /// The Kubernetes API of its first cluster.
+    pub(crate) fn cluster(&self) -> KubeSandbox {
+        let cluster = &self.sandbox.clusters("123456789012", "us-east-1")[0];
+        self.clusters.at("us-east-1", &cluster.url).unwrap()
+    }
+
     /// EC2, for what happens behind the deployment's back.
     pub(crate) fn ec2(&self) -> aws_sdk_ec2::Client {
         aws_sdk_ec2::Client::new(&config(&self.sandbox))
     }
 
-    /// What is in the account, two hours from now, when what was deleted is no longer shown:
-    /// one line a resource, in which ids are replaced by the address or by what the thing is.
+    /// What is in the account and in its clusters, two hours from now, when what was deleted is no
+    /// longer shown: one line a resource, in which ids are replaced by the address or by what the thing is.
     /// Times, addresses that AWS draws, the uid and the record are left out.
     pub(crate) async fn picture(&self) -> Vec<String> {
         self.pass(7200).await;
         self.ec2().describe_vpcs().send().await.unwrap();
-        picture(&self.sandbox.dump())
+        let clusters = self.clusters.dump(super::harness::REGION);
+        picture(&self.sandbox.dump(), super::kube_picture::things(&clusters))
     }
-}
-
-/// What differs between a picture and what it should be; empty if nothing does.
-pub(crate) fn difference(is: &[String], should: &[String]) -> String {
-    let mut counts: BTreeMap<&String, i32> = BTreeMap::new();
-    is.iter().for_each(|line| *counts.entry(line).or_default() += 1);
-    should.iter().for_each(|line| *counts.entry(line).or_default() -= 1);
-    let lines = counts.iter().filter(|(_, count)| **count != 0);
-    lines.map(|(line, count)| format!("{count:+} {line}\n")).collect()
-}
-
-/// Fields that differ from run to run, or follow from others.
-const NOISE: [&str; 17] = [
-    "created",
-    "available",
-    "decided",
-    "deleted",
-    "gone",
-    "updated",
-    "since",
-    "public_ip",
-    "private_ip",
-    "association",
-    "coderctl:uid",
-    // How often something was replaced: a run that died half way may leave less to replace.
-    "coderctl:generation",
-    "tokens",
-    "last_time",
-    "made",
-    "writes",
-    "deletion",
-];
-
-fn picture(dump: &Value) -> Vec<String> {
-    let mut things: BTreeMap<String, (String, Value)> = BTreeMap::new();
-    for account in members(&dump["accounts"]) {
-        for (kind, thing, id) in kinds(account.1) {
-            if thing["deleted"].is_null() && thing["gone"].is_null() && thing["deletion"].is_null()
-            {
-                things.insert(id, (kind, thing));
-            }
-        }
-    }
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for (id, (kind, thing)) in &things {
-        let address = thing["tags"]["coderctl:address"].as_str();
-        names.insert(id.clone(), format!("{kind} {}", address.unwrap_or_default()));
-    }
-    let mut lines = Vec::new();
-    // Names of what has no address come from what it points at; a few rounds reach everything.
-    for _ in 0..4 {
-        lines = things
-            .iter()
-            .map(|(id, (kind, thing))| (id.clone(), format!("{kind} {}", named(thing, &names))))
-            .collect::<Vec<_>>();
-        for (id, line) in &lines {
-            if things[id].1["tags"]["coderctl:address"].is_null() {
-                let digest = line
-                    .bytes()
-                    .fold(5381_u64, |sum, byte| sum.wrapping_mul(33).wrapping_add(u64::from(byte)));
-                names.insert(id.clone(), format!("{}#{digest:x}", things[id].0));
-            }
-        }
-    }
-    let mut lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-    lines.sort();
-    lines
-}
-
-fn members(value: &Value) -> Vec<(&String, &Value)> {
-    value.as_object().map(|map| map.iter().collect()).unwrap_or_default()
-}
-
-/// Every resource of an account: what it is, itself, its id.
-fn kinds(account: &Value) -> Vec<(String, Value, String)> {
-    let mut all = Vec::new();
-    let mut take = |service: &str, value: &Value| {
-        for (kind, map) in members(value) {
-            if kind != "tokens" && kind != "deleted" {
-                for (id, thing) in members(map) {
-                    all.push((format!("{service}/{kind}"), thing.clone(), id.clone()));
-                }
-            }
-        }
-    };
-    take("iam", &account["iam"]);
-    for (_, region) in members(&account["regions"]) {
-        for (service, value) in members(region) {
-            take(service, value);
-        }
-    }
-    all
-}
-
-/// The thing without noise, ids replaced by names, lists in order.
-fn named(thing: &Value, names: &BTreeMap<String, String>) -> Value {
-    match thing {
-        Value::Object(map) => {
-            let kept = map.iter().filter(|(key, value)| {
-                !(NOISE.contains(&key.as_str()) || key.as_str() == "id" && value.is_string())
-            });
-            // A policy of nobody's making, or a map by ids: the keys are ids as well.
-            let pair = |(key, value): (&String, &Value)| (text(key, names), named(value, names));
-            let sorted: BTreeMap<String, Value> = kept.map(pair).collect();
-            Value::Object(sorted.into_iter().collect())
-        }
-        Value::Array(list) => {
-            let mut list: Vec<Value> = list.iter().map(|item| named(item, names)).collect();
-            list.sort_by_key(ToString::to_string);
-            Value::Array(list)
-        }
-        Value::String(line) => Value::String(text(line, names)),
-        other => other.clone(),
-    }
-}
-
-fn text(line: &str, names: &BTreeMap<String, String>) -> String {
-    // Ids are long enough not to be met by chance; names of roles and groups stay.
-    let mut line = line.to_owned();
-    for (id, name) in names {
-        if id.len() >= 20 && id.contains("-0") || id.len() == 36 {
-            line = line.replace(id.as_str(), name);
-        }
-    }
-    line
 }

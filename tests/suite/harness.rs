@@ -297,4 +297,8 @@ impl Seen for Before {
             .map(|entry| (&entry.id, &entry.owner, entry.live.as_ref()))
             .collect()
     }
+
+    fn ids(&self) -> Vec<&PhysicalId> {
+        self.0.iter().map(|entry| &entry.id).collect()
+    }
 }

@@ -7,5 +7,5 @@ mod inside;
 mod node_group;
 mod service_linked_role;
 mod site;
-mod template;
+pub(crate) mod template;
 mod whole;

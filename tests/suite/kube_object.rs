@@ -260,6 +260,10 @@ impl coderctl::kind::Seen for Nothing {
     )> {
         Vec::new()
     }
+
+    fn ids(&self) -> Vec<&coderctl::name::PhysicalId> {
+        Vec::new()
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -514,10 +518,12 @@ async fn a_database_url_is_put_together_from_a_stored_password_that_no_plan_read
             password: Stored {
                 secret: In::Literal(arn.clone()),
                 field: Some("password".to_owned()),
+                version: None,
             },
             host: In::Literal(host.to_owned()),
             port: 5432,
             database: "coder".to_owned(),
+            in_force: None,
         };
         if let Content::Secret { string_data, .. } = &mut object.content {
             string_data.insert("url".to_owned(), Entry::DatabaseUrl(url));

@@ -47,6 +47,8 @@ fn item(action: Action) -> Item {
         id: (action != Action::Create).then(|| PhysicalId::new("part-1")),
         spec_path: None,
         destroys_data: false,
+        holds: Vec::new(),
+        of_others: false,
     }
 }
 

@@ -8,12 +8,20 @@ reason that is moto's alone. Every mend says what AWS does and what moto does in
 import json
 import sys
 
+from moto.core.responses import ActionResult
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.vpcs import VPCEndPoint
+from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.responses.vpcs import VPCs
+from moto.elbv2.exceptions import DuplicateListenerError
+from moto.elbv2.models import ELBv2Backend
 from moto.iam.access_control import PermissionResult
 from moto.kms.responses import KmsResponse
 from moto.logs.responses import LogsResponse
+from moto.rds.exceptions import DBClusterNotFoundError
+from moto.rds.models import RDSBackend
+from moto.rds.responses import RDSResponse
 from moto.s3.models import FakeBucket
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
@@ -79,6 +87,34 @@ def modify_rules(self, group_id, rules, known=SecurityGroupBackend.modify_securi
 SecurityGroupBackend.modify_security_group_rules = modify_rules
 
 
+# EC2: a launch template's own tags are no part of what it launches; moto writes them into its first version.
+def first_version(self, data, description, known=LaunchTemplate.create_version):
+    tags = data.get("TagSpecifications", [])
+    data["TagSpecifications"] = [each for each in tags if each.get("ResourceType") != "launch-template"]
+    return known(self, data, description)
+
+
+LaunchTemplate.create_version = first_version
+
+
+# EC2: a launch template shows the tags that it has; moto shows those that it was made with.
+LaunchTemplate.tags = property(lambda self: self.get_tags(), lambda self, _: None)
+
+
+# EC2: a version with a SourceVersion begins with what that one says; moto begins with nothing.
+def next_version(self, known=LaunchTemplates.create_launch_template_version):
+    source = self._get_param("SourceVersion")
+    if source:
+        template = self.ec2_backend.get_launch_template(self._get_param("LaunchTemplateId"))
+        get = self._get_param
+        said = {**template.get_version(source).data, **get("LaunchTemplateData", {})}
+        self._get_param = lambda name, *rest: said if name == "LaunchTemplateData" else get(name, *rest)
+    return known(self)
+
+
+LaunchTemplates.create_launch_template_version = next_version
+
+
 # KMS: EnableKeyRotation takes RotationPeriodInDays, 365 unless said, and GetKeyRotationStatus tells it; moto does neither.
 def enable_rotation(self, known=KmsResponse.enable_key_rotation):
     answer = known(self)
@@ -118,6 +154,70 @@ def set_key(self):
 
 LogsResponse.associate_kms_key = set_key
 LogsResponse.disassociate_kms_key = set_key
+
+
+# RDS: ModifyDBSubnetGroup keeps the group; moto takes it out of its list and forgets it.
+def modify_subnet_group(self, name, description, subnets, known=RDSBackend.modify_db_subnet_group):
+    group = known(self, name, description, subnets)
+    self.subnet_groups[name] = group
+    return group
+
+
+RDSBackend.modify_db_subnet_group = modify_subnet_group
+
+
+# RDS: moto does not know ResetDBClusterParameterGroup; what is reset has the engine's value again.
+def reset_parameters(self):
+    name = self.params["DBClusterParameterGroupName"]
+    group = self.backend.describe_db_cluster_parameter_groups(group_name=name)[0]
+    for parameter in self.params.get("Parameters", []):
+        group.parameters.pop(parameter.original_dict()["ParameterName"], None)
+    return ActionResult({"DBClusterParameterGroupName": name})
+
+
+RDSResponse.reset_db_cluster_parameter_group = reset_parameters
+
+
+# RDS: ModifyDBCluster turns IAM authentication on and off, and says when there is no such cluster; moto keeps what the
+# cluster was made with, and fails with an error of Python's.
+def modify_cluster(self, kwargs, known=RDSBackend.modify_db_cluster):
+    cluster, wanted = kwargs["db_cluster_identifier"], kwargs.get("enable_iam_database_authentication")
+    if cluster not in self.clusters:
+        raise DBClusterNotFoundError(cluster)
+    answer = known(self, kwargs)
+    if wanted is not None:
+        self.clusters[cluster].iam_auth = wanted
+    return answer
+
+
+RDSBackend.modify_db_cluster = modify_cluster
+
+
+# ELB: CreateListener refuses a second listener of one port; moto looks for the port among ARNs.
+def create_listener(self, load_balancer_arn, protocol, port, *rest, known=ELBv2Backend.create_listener, **more):
+    balancer = self.load_balancers.get(load_balancer_arn)
+    if balancer and any(str(there.port) == str(port) for there in balancer.listeners.values()):
+        raise DuplicateListenerError()
+    return known(self, load_balancer_arn, protocol, port, *rest, **more)
+
+
+ELBv2Backend.create_listener = create_listener
+
+
+# ELB: ModifyListener takes TLS and its certificates; moto knows HTTPS only.
+def modify_listener(self, arn, port=None, protocol=None, ssl_policy=None, certificates=None, actions=None,
+                    known=ELBv2Backend.modify_listener):
+    listener = self.describe_listeners(load_balancer_arn=None, listener_arns=[arn])[0]
+    secure = "TLS" in (protocol, listener.protocol)
+    if secure:
+        listener.protocol = "HTTPS"
+    known(self, arn, port, "HTTPS" if secure else protocol, ssl_policy, certificates or [], actions)
+    if secure:
+        listener.protocol = "TLS"
+    return listener
+
+
+ELBv2Backend.modify_listener = modify_listener
 
 
 run_simple("127.0.0.1", int(sys.argv[1]), Mended(DomainDispatcherApplication(create_backend_app)), threaded=True)

@@ -6,10 +6,12 @@ pub mod flow_log;
 pub mod internet_gateway;
 pub mod launch_template;
 pub mod nat_gateway;
+pub(crate) mod of_cluster;
 pub mod route_table;
 pub mod security_group;
 pub mod security_group_rule;
 pub mod subnet;
+pub(crate) mod volume;
 pub mod vpc;
 pub mod vpc_endpoint;
 

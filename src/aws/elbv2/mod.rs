@@ -7,6 +7,7 @@
 
 pub mod listener;
 pub mod load_balancer;
+pub(crate) mod of_cluster;
 pub mod target_group;
 
 use super::Clients;

@@ -11,6 +11,11 @@
 //! secret it was set from, so a new version of the secret is a change of the cluster, and so is a
 //! cluster restored from a snapshot, which comes up with the password of back then.
 //!
+//! A rotation stages the new value beside the current one; the change of the password is then the
+//! call that sets it, waiting until it is in force, making the value the current one, and the tag,
+//! in this order. If the process dies anywhere between, the version that the tag does not name yet
+//! is a change again, and the same password is set once more.
+//!
 //! Deleting takes a last snapshot, unless the spec says no. AWS takes it as a part of the delete,
 //! and refuses a second delete meanwhile, so there are never two.
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBCluster.html>
@@ -23,7 +28,7 @@ use super::subnet_group::SubnetGroup;
 use super::{CLUSTER_BUSY, Rds, name_of, retag, set_tags};
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages};
 use crate::aws::ec2::security_group::SecurityGroup;
-use crate::aws::secretsmanager::secret::ManagedSecret;
+use crate::aws::secretsmanager::secret::{ManagedSecret, rotation};
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
 use crate::aws::tags::{foreign, made_before, touches};
 use crate::graph::Handle;
@@ -32,7 +37,7 @@ use crate::kind::{
     Status, Tags, Typical, Wanted,
 };
 use crate::name::PhysicalId;
-use crate::value::{Id, In};
+use crate::value::{Id, In, Known};
 use reading::{read_one, reading};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -104,7 +109,7 @@ pub struct Master {
     pub username: String,
     /// The secret with its password.
     pub secret: In<Id<ManagedSecret>>,
-    /// The version of the secret's value.
+    /// The version of the secret's value to set.
     pub version: In<String>,
     /// The member of the secret's JSON object that is the password; the whole text without.
     pub key: Option<String>,
@@ -194,6 +199,12 @@ impl Handle<Cluster> {
         self.output("database port", |live| live.port)
     }
 
+    /// The version of the secret that the master password in force was set from. Whoever hands the
+    /// password on needs it [`In::ready`].
+    pub fn password_version(&self) -> In<String> {
+        self.output("version of the database's password", |live| live.password_version.clone())
+    }
+
     /// The id that IAM policies name it by, `cluster-ABC`.
     pub fn resource_id(&self) -> In<String> {
         self.output("database resource id", |live| live.resource_id.clone())
@@ -217,6 +228,8 @@ impl Kind for Cluster {
             "rds:AddTagsToResource",
             "rds:RemoveTagsFromResource",
             "secretsmanager:GetSecretValue",
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:UpdateSecretVersionStage",
             // RDS encrypts with the key on the caller's behalf.
             "kms:CreateGrant",
             "kms:DescribeKey",
@@ -250,11 +263,19 @@ impl Kind for Cluster {
         if let Some(version) = version {
             diff.one_way("version", version, &live.version, reading::is_at_least);
         }
-        diff.in_place("capacity", &Some(*capacity), &live.capacity);
+        let Capacity { min, max } = capacity;
+        diff.in_place("min_capacity", &Some(*min), &live.capacity.map(|live| live.min));
+        diff.in_place("max_capacity", &Some(*max), &live.capacity.map(|live| live.max));
         diff.replaces("database", &Some(database), &live.database.as_ref());
         let Master { username, secret: _, version, key: _ } = master;
         diff.replaces("master_username", username, &live.master);
         diff.input("master_password", &version.clone().map(Some), &live.password_version);
+        if let Known::Yes(version) = diff.known(version)
+            && rotation::is_ours(&version)
+            && live.password_version.as_ref() != Some(&version)
+        {
+            diff.note("a rotation of its password has begun: this goes on with it");
+        }
         diff.replaces_input("subnet_group", subnet_group, &live.subnet_group);
         diff.set("security_groups", security_groups, &live.security_groups);
         diff.input("parameter_group", parameter_group, &live.parameter_group);
@@ -331,7 +352,11 @@ impl Kind for Cluster {
             Some(snapshot) => self.send_restore(cx, snapshot, &tags).await,
             None => {
                 let (password, version) = requests::password(cx, &self.master).await?;
-                tags.insert(TAG_PASSWORD_VERSION.to_owned(), version);
+                // Without the tag, the comparison at the end of the step sets the password once
+                // more, and so ends the rotation.
+                if !rotation::is_ours(&version) {
+                    tags.insert(TAG_PASSWORD_VERSION.to_owned(), version);
+                }
                 self.send_create(cx, &password, &tags).await
             }
         };
@@ -376,18 +401,19 @@ impl Kind for Cluster {
             };
             let (password, version) = password.unzip();
             self.send_modify(cx, found, changes, password.as_ref()).await?;
-            // After the call: a crash in between sets the same password once more.
-            tags.extend(version.map(|version| (TAG_PASSWORD_VERSION.to_owned(), version)));
+            requests::until_settled(cx, found).await?;
+            if let Some(version) = version {
+                let secret = cx.get(&self.master.secret)?;
+                rotation::promote(cx, secret.as_str(), &version).await?;
+                // Last: a crash before it sets the same password once more.
+                tags.insert(TAG_PASSWORD_VERSION.to_owned(), version);
+            }
         }
         if ours.iter().any(|field| touches(changes, field)) {
             tags.extend(self.on_delete());
         }
         set_tags(cx, &found.live.arn, &tags).await?;
-        retag(cx, &found.live.arn, changes).await?;
-        if changes.iter().any(by_rds) {
-            requests::until_settled(cx, found).await?;
-        }
-        Ok(())
+        retag(cx, &found.live.arn, changes).await
     }
 
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {

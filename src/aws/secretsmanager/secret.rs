@@ -10,6 +10,7 @@
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
 
 mod content;
+pub mod rotation;
 
 pub use content::{Charset, Content, Fields};
 
@@ -70,8 +71,19 @@ pub struct Live {
     pub key: Option<String>,
     /// The version of its current value; `None` when it has none.
     pub version: Option<String>,
+    /// The version of a value that is to become the current one, if a rotation is under way.
+    pub pending: Option<String>,
     /// How long it can be brought back after it was deleted, in days.
     pub recovery_window_days: i64,
+}
+
+impl Live {
+    /// The version of the value that everybody should use: the one that a rotation of ours has
+    /// staged, which whoever goes on with the rotation makes the current one; else the current one.
+    pub fn wanted_version(&self) -> Option<String> {
+        let staged = self.pending.clone().filter(|version| rotation::is_ours(version));
+        staged.or_else(|| self.version.clone())
+    }
 }
 
 impl Handle<ManagedSecret> {
@@ -80,9 +92,10 @@ impl Handle<ManagedSecret> {
         self.output("secret arn", |live| Some(live.arn.clone()))
     }
 
-    /// The version of its current value, once there is one. It changes when the value does.
+    /// The version of the value to use, once there is one: the current one, or while a rotation is
+    /// under way the one that is about to be. It changes when the value does.
     pub fn version(&self) -> In<String> {
-        self.output("secret version", |live| live.version.clone())
+        self.output("secret version", Live::wanted_version)
     }
 }
 
@@ -220,6 +233,7 @@ impl Kind for ManagedSecret {
             name: self.name.clone(),
             description: self.description.clone(),
             key,
+            pending: None,
             version: made.version_id().filter(|_| value.is_some()).map(str::to_owned),
             recovery_window_days: self.recovery_window_days,
         };
@@ -412,17 +426,18 @@ fn reading(secret: &DescribeSecretOutput) -> Result<Reading<ManagedSecret>> {
     };
     let arn = told(secret.arn(), "arn of a secret")?;
     let tags = from_aws(secret.tags());
-    let current = secret.version_ids_to_stages().and_then(|versions| {
-        let current = |stages: &Vec<String>| stages.iter().any(|stage| stage == "AWSCURRENT");
-        versions.iter().find(|(_, stages)| current(stages)).map(|(version, _)| version.clone())
-    });
+    let version = rotation::staged(secret, rotation::CURRENT);
+    // A rotation that is over leaves its label on what is the current value by then.
+    let pending =
+        rotation::staged(secret, rotation::PENDING).filter(|id| Some(id) != version.as_ref());
     let window = tags.get(TAG_RECOVERY_WINDOW).and_then(|days| days.parse().ok());
     let live = Live {
         arn: Id::new(&arn),
         name: told(secret.name(), "name of a secret")?,
         description: secret.description().unwrap_or_default().to_owned(),
         key: secret.kms_key_id().filter(|key| !key.ends_with(OWN_KEY)).map(str::to_owned),
-        version: current,
+        version,
+        pending,
         recovery_window_days: window.unwrap_or(DEFAULT_WINDOW),
     };
     let status = if secret.deleted_date().is_some() { Status::Leaving } else { Status::Ready };

@@ -27,6 +27,7 @@ pub(super) async fn run(global: &Global, args: &DestroyArgs) -> Result<Exit> {
         destroy: true,
         target: args.target.clone(),
         exclude: args.exclude.clone(),
+        allow_delete: args.allow_delete.clone(),
         ..Options::default()
     };
     let Planned { plan, .. } = session.plan(&options).await;

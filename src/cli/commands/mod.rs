@@ -10,6 +10,7 @@ mod lock;
 mod outputs;
 mod pattern;
 mod plan;
+mod rotate;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -43,6 +44,7 @@ pub(super) async fn run(cli: Cli) -> Result<Exit> {
         Command::Outputs(args) => outputs::run(&global, &args).await,
         Command::Explain(args) => explain::run(&global, &args).await,
         Command::Adopt(args) => adopt::run(&global, &args).await,
+        Command::Rotate(args) => rotate::run(&global, &args).await,
         Command::Lock(args) => lock::run(&global, &args).await,
         Command::Runs(args) => runs::run(&global, &args).await,
         Command::Pattern(args) => pattern::run(&global, &args),

@@ -63,18 +63,5 @@ fn exit_of(plan: &Plan, detailed: bool) -> Exit {
 /// Why a plan can not be carried out, if it can not.
 pub(super) fn obstacle(session: &Session, plan: &Plan) -> Option<Failure> {
     let _ = session;
-    if let Some(unread) = plan.unread.first() {
-        return Some(Failure::new(
-            Exit::Incomplete,
-            format!(
-                "the plan is incomplete: {} can not be read in {}: {}",
-                unread.kind, unread.region, unread.why
-            ),
-            unread
-                .hint
-                .clone()
-                .unwrap_or_else(|| "make it readable and run the same command again".to_owned()),
-        ));
-    }
-    crate::cli::drive::refused(plan)
+    crate::cli::drive::obstacle(plan)
 }

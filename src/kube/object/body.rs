@@ -41,7 +41,10 @@ impl Object {
         match &self.content {
             Content::Manifest { manifest, read_at_start } => {
                 let mut whole = manifest.whole(cx)?;
-                let sources = checksum::sources_now(cx, read_at_start).await?;
+                let access = self.access(cx)?;
+                let sources =
+                    checksum::sources_now(cx, read_at_start, &self.namespace, access.as_ref())
+                        .await?;
                 checksum::put(&mut whole, read_at_start, |key| sources.get(key).map(Source::shown));
                 Ok(Payload::Manifest(whole, sources))
             }

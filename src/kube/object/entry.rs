@@ -31,6 +31,9 @@ pub struct Stored {
     pub secret: In<String>,
     /// The value's name, where the secret is a JSON object of several.
     pub field: Option<String>,
+    /// The version to use, where it is not simply the current one: all that use it in one run then
+    /// use the same.
+    pub version: Option<In<String>>,
 }
 
 /// `postgres://user:password@host:port/database?sslmode=require`, the password URL-encoded.
@@ -47,6 +50,9 @@ pub struct DatabaseUrl {
     pub port: u16,
     /// The database's name.
     pub database: String,
+    /// The version of the password that the server takes, where that is known: no other is ever
+    /// handed on.
+    pub in_force: Option<In<String>>,
 }
 
 impl From<SecretRef> for Entry {
@@ -71,6 +77,12 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Whether the other comes from the same place, in whichever version.
+    pub(super) fn is_as(&self, other: &Source) -> bool {
+        let Source { reference, field, url, version: _ } = self;
+        (reference, field, url) == (&other.reference, &other.field, &other.url)
+    }
+
     /// How it shows in a plan.
     pub(super) fn shown(&self) -> String {
         let Source { reference, field, url, version } = self;
@@ -84,22 +96,26 @@ impl Source {
 }
 
 impl Entry {
-    /// Where it comes from, without the version, as far as `known` tells.
+    /// Where it comes from, as far as `known` tells; with the version only where that is fixed.
     pub(super) fn source(&self, known: impl Fn(&In<String>) -> Known<String>) -> Known<Source> {
-        let plain = |reference: SecretRef, field: Option<String>| Source {
-            reference,
-            field,
-            url: None,
-            version: None,
-        };
-        let stored = |stored: &Stored| match known(&stored.secret) {
-            Known::Yes(arn) => {
-                Known::Yes(plain(SecretRef::SecretsManager(arn), stored.field.clone()))
-            }
-            Known::AfterApply => Known::AfterApply,
+        let stored = |stored: &Stored| {
+            let Stored { secret, field, version } = stored;
+            let Known::Yes(arn) = known(secret) else { return Known::AfterApply };
+            let version = match version.as_ref().map(&known) {
+                Some(Known::AfterApply) => return Known::AfterApply,
+                Some(Known::Yes(version)) => Some(version),
+                None => None,
+            };
+            let reference = SecretRef::SecretsManager(arn);
+            Known::Yes(Source { reference, field: field.clone(), url: None, version })
         };
         match self {
-            Entry::Reference(reference) => Known::Yes(plain(reference.clone(), None)),
+            Entry::Reference(reference) => Known::Yes(Source {
+                reference: reference.clone(),
+                field: None,
+                url: None,
+                version: None,
+            }),
             Entry::Stored(it) => stored(it),
             Entry::DatabaseUrl(url) => match (stored(&url.password), known(&url.host)) {
                 (Known::Yes(source), Known::Yes(host)) => {
@@ -115,7 +131,7 @@ impl Entry {
         let mut missing = None;
         let source = self.source(|input| match cx.get(input) {
             Ok(text) => Known::Yes(text),
-            // The first that is missing is the one to name; `source` asks for no more than two.
+            // The first that is missing is the one to name.
             Err(_) => Known::AfterApply,
         });
         if source == Known::AfterApply {
@@ -129,10 +145,20 @@ impl Entry {
     }
 
     fn inputs(&self) -> Vec<&In<String>> {
+        let (stored, host) = match self {
+            Entry::Reference(_) => return Vec::new(),
+            Entry::Stored(stored) => (stored, None),
+            Entry::DatabaseUrl(url) => (&url.password, Some(&url.host)),
+        };
+        [&stored.secret].into_iter().chain(&stored.version).chain(host).collect()
+    }
+
+    /// Whether all that use it in one run use the same version.
+    pub(super) fn is_fixed(&self) -> bool {
         match self {
-            Entry::Reference(_) => Vec::new(),
-            Entry::Stored(stored) => vec![&stored.secret],
-            Entry::DatabaseUrl(url) => vec![&url.password.secret, &url.host],
+            Entry::Reference(_) => false,
+            Entry::Stored(stored) => stored.version.is_some(),
+            Entry::DatabaseUrl(url) => url.password.version.is_some(),
         }
     }
 
@@ -140,7 +166,11 @@ impl Entry {
     /// masks of `cx`.
     pub(super) async fn resolve(&self, cx: &Cx) -> Result<(Secret, Source)> {
         let source = self.source_now(cx)?;
-        let resolved = secrets::resolve(cx, &source.reference).await?;
+        if let Entry::DatabaseUrl(url) = self {
+            url.check(cx, source.version.as_deref())?;
+        }
+        let resolved =
+            secrets::resolve_version(cx, &source.reference, source.version.as_deref()).await?;
         let mut value = resolved.value;
         if let Some(field) = &source.field {
             value = field_of(&value, field, &source.reference)?;
@@ -157,6 +187,18 @@ impl Entry {
 }
 
 impl DatabaseUrl {
+    /// Refuses a version of the password that the server does not take: its step comes first, so
+    /// this is met only where that was left out.
+    fn check(&self, cx: &Cx, version: Option<&str>) -> Result<()> {
+        let (Some(in_force), Some(version)) = (&self.in_force, version) else { return Ok(()) };
+        if cx.get(in_force).is_ok_and(|in_force| in_force == version) {
+            return Ok(());
+        }
+        let why = format!("the database does not take version {version} of its password yet");
+        Err(Error::of(Class::Refused, why)
+            .hint("apply without --exclude: the database's part of the change comes first"))
+    }
+
     fn with(&self, host: &str, password: &str) -> String {
         let user = utf8_percent_encode(&self.user, UNRESERVED);
         let database = utf8_percent_encode(&self.database, UNRESERVED);

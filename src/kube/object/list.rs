@@ -127,14 +127,33 @@ fn of_content(content: &Content) -> Vec<SecretRef> {
     }
 }
 
+/// The entries of which one version is wanted, as their sources are named.
+fn fixed(content: &Content) -> BTreeSet<String> {
+    let of_secret = |entries: &BTreeMap<String, super::Entry>| {
+        let fixed = entries.iter().filter(|(_, entry)| entry.is_fixed());
+        fixed.map(|(key, _)| key.clone()).collect()
+    };
+    match content {
+        Content::ConfigMap { .. } => BTreeSet::new(),
+        Content::Secret { string_data, .. } => of_secret(string_data),
+        Content::Manifest { read_at_start, .. } => {
+            let fixed = checksum::entries(read_at_start).filter(|(_, entry)| entry.is_fixed());
+            fixed.map(|(key, _)| key).collect()
+        }
+    }
+}
+
 /// Every reference whose version may be asked for.
 fn references(wanted: &[Wanted<'_, Object>], lives: &[(Live, Value)]) -> Vec<SecretRef> {
     let of_wanted = wanted.iter().flat_map(|wanted| of_content(&wanted.desired.content));
-    // The versions of what is live and not wanted do not matter.
-    let of_live = lives
-        .iter()
-        .filter(|(live, _)| wanted.iter().any(|wanted| wanted.desired.is_at(live)))
-        .flat_map(|(live, _)| live.references());
+    // The versions of what is live and not wanted do not matter, nor do those that are fixed.
+    let of_live = lives.iter().flat_map(|(live, _)| {
+        let wanted = wanted.iter().find(|wanted| wanted.desired.is_at(live));
+        wanted.map_or_else(Vec::new, |wanted| {
+            let fixed = fixed(&wanted.desired.content);
+            live.references(|key| !fixed.contains(key))
+        })
+    });
     of_wanted.chain(of_live).collect()
 }
 
@@ -189,7 +208,12 @@ pub(super) async fn found_again(
     let mut live = Live::read(before.of, object)?;
     live.access = before.access.clone();
     live.parents = before.parents.clone();
-    live.versions = versions(cx, live.references()).await?;
+    // Pods read what is in the Secrets, whatever the sources of those have by now.
+    let held = checksum::held(cx, &live).await?;
+    let asked = live.references(|key| !held.contains_key(key));
+    live.versions = versions(cx, asked).await?;
+    live.versions
+        .extend(held.into_values().map(|source| (source.reference.to_string(), source.version)));
     Ok(Some(Found {
         id: live.id(),
         owner,

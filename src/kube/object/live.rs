@@ -127,12 +127,17 @@ impl Live {
         }
     }
 
-    pub(super) fn references(&self) -> Vec<SecretRef> {
-        self.sources.values().map(|source| source.reference.clone()).collect()
+    /// Where the entries came from; of all that `asked` names.
+    pub(super) fn references(&self, asked: impl Fn(&str) -> bool) -> Vec<SecretRef> {
+        let sources = self.sources.iter().filter(|(key, _)| asked(key));
+        sources.map(|(_, source)| source.reference.clone()).collect()
     }
 
     /// How an entry from `source` reads if it is as it is there now.
     pub(super) fn current(&self, source: Source) -> Known<String> {
+        if source.version.is_some() {
+            return Known::Yes(source.shown());
+        }
         match (self.versions.get(&source.reference.to_string()), &source.reference) {
             (Some(version), _) => Known::Yes(Source { version: version.clone(), ..source }.shown()),
             // Not looked up: only that it is another one is known.

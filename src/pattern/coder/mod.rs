@@ -25,6 +25,9 @@ use crate::spec::types::ingress::{Dns, Ingress};
 use crate::value::Need;
 use labels::SERVER;
 
+/// The name of the Secret with the database's URL.
+pub(super) const DATABASE_SECRET: &str = environment::DATABASE.0;
+
 /// Adds the objects, the server among them, then its owner and licence. Gives the owner, without
 /// whom nobody else must get in.
 ///
@@ -102,6 +105,7 @@ fn owner(
             Password::Stored(Stored {
                 secret: made.arn().map(|arn| arn.to_string()).ready(),
                 field: None,
+                version: None,
             })
         }
     };

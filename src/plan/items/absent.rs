@@ -2,7 +2,7 @@
 
 use super::{Judge, LEAVING, State};
 use crate::graph::GraphNode;
-use crate::kind::ReplaceOrder;
+use crate::kind::{Consent, ReplaceOrder};
 use crate::plan::{Action, Input};
 use crate::value::NodeId;
 
@@ -52,7 +52,7 @@ impl<'a> Judge<'a> {
                 && live.found.owner.address == wanted.address
         });
         for live in leaving {
-            self.goes(live, Action::Delete, LEAVING.to_owned(), false, None, true);
+            self.goes(live, Action::Delete, LEAVING.to_owned(), Consent::None, None, true);
         }
     }
 }

@@ -37,9 +37,9 @@ impl Judge<'_> {
                 format!("replaced by {kept_id}; an earlier run was cut short")
             };
             // The replace itself had the user's consent when it began, or needs it now.
-            let destroys = kind.nature().holds_data;
+            let consent = other.found.consent;
             let spec_path = Some(wanted.spec_path.clone());
-            self.goes(other, Action::Delete, reason, destroys, spec_path, true);
+            self.goes(other, Action::Delete, reason, consent, spec_path, true);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is live and not wanted.
 
 use super::{Judge, LEAVING};
+use crate::kind::Consent;
 use crate::name::PhysicalId;
 use crate::observe::Live;
 use crate::plan::select::Selection;
@@ -61,14 +62,17 @@ impl Judge<'_> {
         let withheld = self.withheld_orphans(&orphans);
         for live in orphans {
             let withheld = withheld.get(&live.found.id).cloned();
-            let kind = kind_named(input.kinds, live.found.kind);
-            let holds_data = kind.is_some_and(|kind| kind.nature().holds_data);
             let leaving = !live.found.is_present();
             let action = if withheld.is_some() { Action::Withheld } else { Action::Delete };
-            let destroys = holds_data && withheld.is_none() && !leaving;
+            let consent =
+                if withheld.is_none() && !leaving { live.found.consent } else { Consent::None };
+            let is_guest =
+                kind_named(input.kinds, live.found.kind).is_some_and(|kind| kind.nature().is_guest);
             let reason = withheld.unwrap_or_else(|| {
                 if leaving {
                     LEAVING.to_owned()
+                } else if is_guest {
+                    "others made it in what goes".to_owned()
                 } else if input.options.destroy {
                     "everything goes".to_owned()
                 } else {
@@ -77,7 +81,7 @@ impl Judge<'_> {
             });
             // The address of what leaves may be wanted, and live on.
             let lives_on = leaving && input.graph.find(&live.found.owner.address).is_some();
-            self.goes(live, action, reason, destroys, None, lives_on);
+            self.goes(live, action, reason, consent, None, lives_on);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Judge, Judged, State};
 use crate::graph::{AnyFound, AnyKind, GraphNode};
-use crate::kind::{Change, Compared, Effect, ReplaceOrder, Status, show};
+use crate::kind::{Change, Compared, Consent, Effect, ReplaceOrder, Status, show};
 use crate::name::PhysicalId;
 use crate::observe::Live;
 use crate::plan::{Action, kind_named};
@@ -84,7 +84,7 @@ impl Judge<'_> {
         {
             return self.withhold(node, wanted, live, why);
         }
-        let destroys = action == Action::Replace && kind.nature().holds_data;
+        let destroys = action == Action::Replace && found.consent != Consent::None;
         self.push(node, wanted, action, Some(live), |item| {
             item.reason = reason;
             item.changes = changes;

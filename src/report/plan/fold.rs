@@ -44,6 +44,8 @@ fn can_fold(item: &Item) -> bool {
         && item.drift.is_empty()
         && item.notes.is_empty()
         && !item.destroys_data
+        && item.holds.is_empty()
+        && !item.of_others
 }
 
 fn is_small(kind: &str) -> bool {

@@ -164,6 +164,10 @@ impl<'a> Items<'a> {
         if !item.drift.is_empty() {
             self.drift(page, item, &name);
         }
+        for held in &item.holds {
+            let text = format!("{}  {}", held.name, held.detail);
+            page.entry(Line::new(), self.column, Paint::Plain, text.trim_end(), None);
+        }
         for note in &item.notes {
             self.note(page, note);
         }

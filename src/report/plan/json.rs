@@ -1,7 +1,7 @@
 //! A plan for programs.
 
 use super::Context;
-use crate::kind::Change;
+use crate::kind::{Change, Held};
 use crate::plan::{Action, Item, Plan, Refusal, Step, Tally, Unread};
 use crate::report::FORMAT_VERSION;
 use serde::Serialize;
@@ -51,6 +51,12 @@ struct Resource<'a> {
     spec_path: Option<&'a str>,
     spec_origin: Option<String>,
     destroys_data: bool,
+    /// What goes with it and no spec has asked for.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    holds: &'a [Held],
+    /// Whether others made it in what is ours.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    of_others: bool,
 }
 
 /// The plan as one JSON document.
@@ -92,6 +98,8 @@ pub fn json(plan: &Plan, context: &Context<'_>) -> serde_json::Value {
                 spec_path: item.spec_path.as_deref(),
                 spec_origin: resource(item),
                 destroys_data: item.destroys_data,
+                holds: &item.holds,
+                of_others: item.of_others,
             })
             .collect(),
         steps: &plan.steps,

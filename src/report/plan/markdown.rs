@@ -53,11 +53,15 @@ fn alerts(out: &mut String, plan: &Plan, context: &Context<'_>) {
         }
         out.push('\n');
     }
-    let going: Vec<&Item> = plan.items.iter().filter(|item| item.destroys_data).collect();
+    let going: Vec<&Item> =
+        plan.items.iter().filter(|item| item.destroys_data || item.of_others).collect();
     if !going.is_empty() {
         out.push_str("> [!CAUTION]\n> Data goes with these:\n");
         for item in going {
-            out.push_str(&format!("> - {}\n", code(item.address.as_str())));
+            let held: Vec<String> = item.holds.iter().map(|held| escape(&held.name)).collect();
+            let held =
+                if held.is_empty() { String::new() } else { format!(": {}", held.join(", ")) };
+            out.push_str(&format!("> - {}{held}\n", code(item.address.as_str())));
         }
         out.push('\n');
     }

@@ -36,6 +36,27 @@ pub(crate) struct Asked {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
+/// What a request asks for, with ids and names replaced by what they are: `POST users/first`,
+/// `DELETE users/{user}/keys/{id}`.
+pub(crate) fn operation(asked: &Asked) -> String {
+    let path = asked.path.trim_end_matches('/').trim_start_matches("/api/v2");
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_mut_slice() {
+        ["users", "first" | "login" | "logout" | "authmethods", ..] => {}
+        ["users", user, rest @ ..] => {
+            *user = "{user}";
+            if let ["keys", id, ..] = rest
+                && *id != "tokens"
+            {
+                *id = "{id}";
+            }
+        }
+        ["licenses" | "organizations", id, ..] => *id = "{id}",
+        _ => {}
+    }
+    format!("{} {}", asked.method, parts.join("/"))
+}
+
 /// Answers one request.
 pub(crate) fn answer(databases: &mut Databases, asked: &Asked) -> Reply {
     let database = databases.0.entry(asked.database.clone()).or_default();
@@ -240,6 +261,11 @@ impl Call<'_> {
                     self.database.users.iter().map(|user| self.shown(user)).collect();
                 (200, json!({"count": all.len(), "users": all}))
             }
+            ("POST", ["users", "logout"]) => {
+                let id = self.asked.token.as_deref().and_then(|token| token.split('-').next());
+                self.database.keys.retain(|key| Some(key.id.as_str()) != id);
+                say(200, "Logged out!", "")
+            }
             (_, ["users", name, rest @ ..]) => {
                 let user = match *name {
                     "me" => Some(caller.clone()),
@@ -272,6 +298,12 @@ impl Call<'_> {
                     return say(404, "Unknown license ID", "");
                 }
                 (200, Value::Null)
+            }
+            ("GET", ["workspaces"]) => self.database.shown_workspaces(),
+            ("GET", ["workspaces", id]) => self.database.shown_workspace(id),
+            ("POST", ["workspaces", id, "builds"]) => {
+                let body = self.body().unwrap_or_default();
+                self.database.build(id, &body, self.asked.at, &self.asked.database)
             }
             ("GET", ["entitlements"]) => self.entitlements(),
             ("GET", ["deployment", "config"]) => (

@@ -9,10 +9,12 @@ mod api;
 mod boot;
 mod model;
 mod password;
+mod workspace;
 
-pub(crate) use api::{Asked, Reply, answer};
+pub(crate) use api::{Asked, Reply, answer, operation};
 pub(crate) use boot::{boot, database_of};
 pub(crate) use model::Databases;
+pub(crate) use workspace::Workspace;
 
 /// Judges a login to a database, as the database would.
 pub trait DatabaseSource: std::fmt::Debug + Send + Sync {

@@ -1,5 +1,6 @@
 //! What coderd keeps in a database.
 
+use super::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub(super) struct Database {
     pub(super) users: Vec<User>,
     pub(super) keys: Vec<Key>,
     pub(super) licenses: Vec<License>,
+    #[serde(default)]
+    pub(super) workspaces: Vec<Workspace>,
     /// Times of the logins of the last minute, in milliseconds since 1970.
     pub(super) logins: Vec<u64>,
 }

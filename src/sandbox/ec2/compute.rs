@@ -64,8 +64,12 @@ pub(crate) struct Volume {
     pub(crate) throughput: Option<i64>,
     pub(crate) encrypted: bool,
     pub(crate) key: Option<String>,
-    pub(crate) instance: String,
+    /// The instance that it is attached to.
+    pub(crate) instance: Option<String>,
     pub(crate) device: String,
+    /// Whether it stays when its instance ends.
+    #[serde(default)]
+    pub(crate) outlives: bool,
     pub(crate) created: Millis,
     pub(crate) tags: Tags,
 }

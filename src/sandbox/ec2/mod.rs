@@ -28,7 +28,7 @@ mod settle;
 mod subnet;
 mod tags;
 mod token;
-mod volume;
+pub(crate) mod volume;
 mod vpc;
 mod vpc_endpoint;
 mod zone;
@@ -110,6 +110,7 @@ pub(crate) static SERVICE: Service = Service {
         Operation::read("DescribeInstanceTypes", instance_type::describe),
         Operation::read("DescribeInstanceTypeOfferings", instance_type::describe_offerings),
         Operation::read("DescribeVolumes", volume::describe_all),
+        Operation::write("DeleteVolume", volume::delete),
         Operation::read("DescribePrefixLists", prefix_list::describe),
         Operation::read("DescribeManagedPrefixLists", prefix_list::describe_managed),
         Operation::read("DescribeAvailabilityZones", zone::describe_zones),

@@ -218,7 +218,34 @@ fn check_name(name: &str, description: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
+/// Makes a group for a service of AWS or a controller, and gives its id.
+pub(crate) fn make(
+    cx: &mut Cx<'_>,
+    vpc: &str,
+    name: &str,
+    description: &str,
+    tags: Tags,
+) -> String {
+    let known = cx.ec2().security_groups.values().find(|it| it.vpc == vpc && it.name == name);
+    if let Some(known) = known {
+        return known.id.clone();
+    }
+    let group = SecurityGroup {
+        id: cx.new_id("sg"),
+        name: name.to_owned(),
+        description: description.to_owned(),
+        vpc: vpc.to_owned(),
+        tags,
+    };
+    let out = allow_all_out(cx.new_id("sgr"), &group.id);
+    let id = group.id.clone();
+    let ec2 = cx.ec2();
+    ec2.security_group_rules.insert(out.id.clone(), out);
+    ec2.security_groups.insert(id.clone(), group);
+    id
+}
+
+pub(crate) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
     let now = cx.now;
     let ec2 = cx.ec2();
     let group = match (params.text("GroupId"), params.text("GroupName")) {

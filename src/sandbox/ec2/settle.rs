@@ -1,7 +1,7 @@
 //! What time does: things that were being deleted go, and take what belongs to them along. All
 //! other states are functions of the time.
 
-use super::compute::Instance;
+use super::compute::{Instance, Volume};
 use super::model::{Ec2, NatGateway, VpcEndpoint};
 use super::network_interface;
 use crate::sandbox::store::Millis;
@@ -28,7 +28,11 @@ impl Ec2 {
             self.instances.values().filter(over).map(|instance| instance.id.clone()).collect();
         for id in ids {
             network_interface::remove_of(self, &id);
-            self.volumes.retain(|_, volume| volume.instance != id);
+            let of_it = |volume: &Volume| volume.instance.as_deref() == Some(id.as_str());
+            self.volumes.retain(|_, volume| volume.outlives || !of_it(volume));
+            for volume in self.volumes.values_mut().filter(|volume| of_it(volume)) {
+                volume.instance = None;
+            }
         }
         self.instances
             .retain(|_, instance| instance.listed_until().is_none_or(|until| now < until));

@@ -5,6 +5,7 @@ mod access_entry;
 mod access_policy;
 mod addon;
 mod addon_version;
+mod cloud;
 mod cluster;
 mod cluster_update;
 mod cluster_version;
@@ -21,6 +22,7 @@ mod tags;
 mod update;
 mod words;
 
+pub(crate) use cloud::Around;
 pub(crate) use model::Eks;
 pub use node::{Access, Endpoint, Node};
 pub(crate) use node::{clusters, nodes};

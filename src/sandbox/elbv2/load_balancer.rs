@@ -397,3 +397,39 @@ pub(super) fn delete(cx: &mut Cx<'_>, params: &Params) -> Answer {
     elb.leaving.insert(arn.to_owned(), until);
     Ok(json!({}).into())
 }
+
+/// Makes the load balancer that a cluster's controller makes for a Service, and gives its DNS name;
+/// the same one where it is there already.
+pub(crate) fn make_for_service(
+    cx: &mut Cx<'_>,
+    name: &str,
+    subnets: &[String],
+    group: &str,
+    tags: crate::sandbox::ec2::model::Tags,
+) -> Option<String> {
+    let known = of(&cx.view()).balancers.values().find(|known| known.name == name);
+    if let Some(known) = known {
+        return Some(known.dns.clone());
+    }
+    let tags: Vec<Value> =
+        tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+    let params = Params::of(json!({
+        "Name": name,
+        "Type": "network",
+        "Scheme": "internal",
+        "Subnets": subnets,
+        "SecurityGroups": [group],
+        "Tags": tags,
+    }));
+    create(cx, &params).ok()?;
+    let made = of(&cx.view()).balancers.values().find(|made| made.name == name);
+    made.map(|made| made.dns.clone())
+}
+
+/// Deletes the load balancer of this name, if it is there.
+pub(crate) fn remove_of_service(cx: &mut Cx<'_>, name: &str) {
+    let found = of(&cx.view()).balancers.values().find(|balancer| balancer.name == name);
+    let Some(arn) = found.map(|balancer| balancer.arn.clone()) else { return };
+    // One that is protected stays, and is tried again.
+    let _ = delete(cx, &Params::of(json!({ "LoadBalancerArn": arn })));
+}

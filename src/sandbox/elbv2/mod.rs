@@ -12,7 +12,7 @@ mod tags;
 mod target_group;
 
 pub(crate) use certificate::users_of_certificate;
-pub(crate) use load_balancer::addresses;
+pub(crate) use load_balancer::{addresses, make_for_service, remove_of_service};
 pub(crate) use model::Elbv2;
 pub(crate) use settle::{is_due, settle};
 

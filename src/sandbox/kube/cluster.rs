@@ -2,7 +2,8 @@
 
 use super::caller::Caller;
 use super::controllers::{
-    Around, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready, stopping,
+    Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready,
+    stopping,
 };
 use super::disk::Disk;
 use super::forward::Target;
@@ -15,7 +16,8 @@ use super::verbs::{Call as Verb, Reply};
 use super::{discovery, openapi, watch};
 use crate::clock::Clock;
 use crate::sandbox::coderd::{self, AnyPassword, DatabaseSource};
-use crate::sandbox::fault::{Call, Effect, FaultBoard, Faults, Outcome, Stop};
+use crate::sandbox::fault::{Call, Faults, Outcome};
+use crate::sandbox::gate::{Gate, Refused, Served};
 use crate::sandbox::{Lost, OpenError};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -39,14 +41,21 @@ pub struct KubeSandbox {
 struct Inner {
     clock: Clock,
     cluster: Mutex<Cluster>,
-    board: Mutex<FaultBoard>,
-    stop: tokio::sync::watch::Sender<bool>,
+    gate: Arc<Gate>,
     /// The store's version, for watches to wake on.
     changes: tokio::sync::watch::Sender<u64>,
-    /// Where nodes come from, and whose passwords databases take.
     /// Whether anybody does what Deployments ask for.
     controlled: std::sync::atomic::AtomicBool,
-    around: Mutex<(Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)>,
+    around: Mutex<Surroundings>,
+}
+
+/// Where nodes come from, whose passwords databases take, and where volumes and load balancers are
+/// made.
+#[derive(Clone, Debug)]
+struct Surroundings {
+    nodes: Arc<dyn NodeSource>,
+    database: Arc<dyn DatabaseSource>,
+    cloud: Arc<dyn Cloud>,
 }
 
 #[derive(Debug)]
@@ -67,7 +76,20 @@ enum Outgoing {
 impl KubeSandbox {
     /// A cluster that lives as long as its handles.
     pub fn in_memory(clock: Clock, seed: u64) -> Self {
-        Self::with(clock, Store::new(seed, clock.now()), None)
+        Self::with(clock, Store::new(seed, clock.now()), None, Arc::default())
+    }
+
+    /// A cluster whose calls pass `gate`: in the file `path`, or as long as its handles live.
+    pub(in crate::sandbox) fn behind(
+        gate: &Arc<Gate>,
+        path: Option<&std::path::Path>,
+        clock: Clock,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
+        match path {
+            Some(path) => Self::open_behind(gate.clone(), path, clock, seed),
+            None => Ok(Self::with(clock, Store::new(seed, clock.now()), None, gate.clone())),
+        }
     }
 
     /// A cluster that is kept in the file `path`, which several processes may share. `seed` counts
@@ -78,28 +100,56 @@ impl KubeSandbox {
     ///
     /// If the file can't be read, is not a cluster's, or is damaged.
     pub fn open(path: &std::path::Path, clock: Clock, seed: u64) -> Result<Self, OpenError> {
+        Self::open_behind(Arc::default(), path, clock, seed)
+    }
+
+    fn open_behind(
+        gate: Arc<Gate>,
+        path: &std::path::Path,
+        clock: Clock,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
         let (disk, store) = Disk::open(path, seed, clock.now())?;
         let latest = SystemTime::UNIX_EPOCH
             .checked_add(Duration::from_millis(store.latest_ms))
             .unwrap_or(SystemTime::UNIX_EPOCH);
         let clock =
             if clock.now() < latest { Clock::starting_at(latest, clock.rate()) } else { clock };
-        Ok(Self::with(clock, store, Some(disk)))
+        Ok(Self::with(clock, store, Some(disk), gate))
     }
 
-    fn with(clock: Clock, store: Store, disk: Option<Disk>) -> Self {
-        let (stop, _) = tokio::sync::watch::channel(false);
+    /// Another cluster that is as this one is now, on `clock`, and whose calls pass `gate`: what
+    /// happens in one is not seen in the other. It is not kept in a file.
+    pub(in crate::sandbox) fn fork_on(&self, clock: Clock, gate: &Arc<Gate>) -> Self {
+        let (store, token, page_size) = {
+            let cluster = self.cluster();
+            (cluster.store.clone(), cluster.token.clone(), cluster.page_size)
+        };
+        let fork = Self::with(clock, store, None, gate.clone());
+        {
+            let mut cluster = fork.cluster();
+            (cluster.token, cluster.page_size) = (token, page_size);
+        }
+        fork.run_controllers(self.inner.controlled.load(std::sync::atomic::Ordering::SeqCst));
+        *fork.around() = self.around().clone();
+        fork
+    }
+
+    fn with(clock: Clock, store: Store, disk: Option<Disk>, gate: Arc<Gate>) -> Self {
         let (changes, _) = tokio::sync::watch::channel(store.version);
         let cluster = Cluster { store, disk, token: None, page_size: 0 };
         KubeSandbox {
             inner: Arc::new(Inner {
                 clock,
                 cluster: Mutex::new(cluster),
-                board: Mutex::new(FaultBoard::default()),
-                stop,
+                gate,
                 changes,
                 controlled: true.into(),
-                around: Mutex::new((Arc::new(two_nodes()), Arc::new(AnyPassword))),
+                around: Mutex::new(Surroundings {
+                    nodes: Arc::new(two_nodes()),
+                    database: Arc::new(AnyPassword),
+                    cloud: Arc::new(NoCloud),
+                }),
             }),
         }
     }
@@ -122,38 +172,35 @@ impl KubeSandbox {
 
     /// The faults that are set.
     pub fn faults(&self) -> Faults {
-        self.board().faults().clone()
+        self.inner.gate.faults()
     }
 
     /// Sets the faults, from their beginning, and lets a stopped cluster answer again. Operations
     /// are named `kubernetes:VERB RESOURCE`, for example `kubernetes:patch configmaps`. Reads of
     /// a cluster don't lag: its API promises that they see what was written.
     pub fn set_faults(&self, faults: Faults) {
-        self.board().set(faults);
-        self.inner.stop.send_replace(false);
+        self.inner.gate.set_faults(faults);
     }
 
     /// Every call so far, in the order of arrival.
     pub fn calls(&self) -> Vec<Call> {
-        self.board().calls().to_vec()
+        self.inner.gate.calls()
     }
 
     /// How often each operation was called, by `kubernetes:VERB RESOURCE`.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        self.board().counts()
+        self.inner.gate.counts()
     }
 
     /// Starts the list of calls anew.
     pub fn forget_calls(&self) {
-        self.board().forget_calls();
+        self.inner.gate.forget_calls();
     }
 
-    /// Completes when an [`Effect::Stop`] was hit: the client's process is dead from here on, its
+    /// Completes when a [`crate::sandbox::Effect::Stop`] was hit: the client's process is dead from here on, its
     /// run is to be dropped. Until [`KubeSandbox::set_faults`], no call is answered any more.
     pub async fn stopped(&self) {
-        let mut stop = self.inner.stop.subscribe();
-        // The sender lives in `self`, so the channel can't be closed while this waits.
-        let _ = stop.wait_for(|stopped| *stopped).await;
+        self.inner.gate.stopped().await;
     }
 
     /// Takes one HTTP request and answers it. Never completes for calls that a fault leaves
@@ -173,110 +220,95 @@ impl KubeSandbox {
         caller: Option<&Caller>,
         request: Request<Bytes>,
     ) -> Result<Response<KubeBody>, Lost> {
-        if *self.inner.stop.borrow() {
+        if self.inner.gate.is_stopped() {
             return std::future::pending().await;
         }
-        let asked = match Asked::read(request) {
+        let asked = match self.admit(request) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(refused(&refusal)),
         };
-        let wanted = self.cluster().token.clone();
-        if wanted.is_some() && wanted != asked.token {
-            return Ok(refused(&Refusal::unauthorized()));
-        }
-        if let Some(caller) = caller {
-            if let Some(review) = caller.review(&asked) {
-                return Ok(response(201, &review.to_string()));
-            }
-            if let Some(refusal) = caller.refused(&asked) {
-                return Ok(refused(&refusal));
-            }
-        }
-        let (n, effect) = self.record(&asked);
-        match effect {
-            None => Ok(self.answer(n, &asked)),
-            Some(Effect::Delay(delay)) => {
-                let response = self.answer(n, &asked);
-                self.inner.clock.sleep(delay).await;
-                Ok(response)
-            }
-            Some(Effect::Throttle) => Ok(self.refuse(n, &Refusal::too_many_requests())),
-            Some(Effect::Error { status, code, message }) => {
-                Ok(self.refuse(n, &Refusal::new(status, code, message)))
-            }
-            Some(Effect::ServerError500) => {
-                let message = "Internal error occurred: the sandbox was told to fail";
-                Ok(self.refuse(n, &Refusal::new(500, "InternalError", message)))
-            }
-            Some(Effect::LoseRequest) => {
-                self.board().outcome(n, Outcome::Lost { acted: false });
-                Err(Lost)
-            }
-            Some(Effect::LoseAnswer) => {
-                let acted = self.answer(n, &asked).status().is_success();
-                self.board().outcome(n, Outcome::Lost { acted });
-                Err(Lost)
-            }
-            Some(Effect::NeverAnswer) => {
-                let acted = self.answer(n, &asked).status().is_success();
-                self.board().outcome(n, Outcome::Lost { acted });
-                std::future::pending().await
-            }
-            Some(Effect::Stop(stop)) => {
-                if stop == Stop::After {
-                    self.answer(n, &asked);
-                }
-                self.board().outcome(n, Outcome::Stopped(stop));
-                self.inner.stop.send_replace(true);
-                std::future::pending().await
-            }
-        }
-    }
-
-    /// Takes a request for a port-forward.
-    pub(super) fn forward(
-        &self,
-        caller: Option<&Caller>,
-        request: Request<hyper::body::Incoming>,
-    ) -> Result<Response<KubeBody>, Lost> {
-        let mut bare = Request::new(Bytes::new());
-        *bare.uri_mut() = request.uri().clone();
-        *bare.headers_mut() = request.headers().clone();
-        let asked = match Asked::read(bare) {
-            Ok(asked) => asked,
-            Err(refusal) => return Ok(refused(&refusal)),
-        };
-        let wanted = self.cluster().token.clone();
-        if wanted.is_some() && wanted != asked.token {
-            return Ok(refused(&Refusal::unauthorized()));
+        if let Some(review) = caller.and_then(|caller| caller.review(&asked)) {
+            return Ok(response(201, &review.to_string()));
         }
         if let Some(refusal) = caller.and_then(|caller| caller.refused(&asked)) {
             return Ok(refused(&refusal));
         }
-        let (n, effect) = self.record(&asked);
-        match effect {
-            Some(Effect::Throttle) => {
-                return Ok(self.refuse(n, &Refusal::too_many_requests()));
-            }
-            Some(Effect::Error { status, code, message }) => {
-                return Ok(self.refuse(n, &Refusal::new(status, code, message)));
-            }
-            Some(Effect::ServerError500) => {
-                let message = "Internal error occurred: the sandbox was told to fail";
-                return Ok(self.refuse(n, &Refusal::new(500, "InternalError", message)));
-            }
-            Some(_) => {
-                self.board().outcome(n, Outcome::Lost { acted: false });
-                return Err(Lost);
-            }
-            None => {}
+        let call = self.call("kubernetes", asked.operation(), asked.mutates());
+        let arrived = Arrived { sandbox: self, answer: |n| self.answer(n, &asked) };
+        self.inner.gate.pass(self.inner.clock, call, &arrived).await
+    }
+
+    /// Takes a request for a port-forward.
+    pub(super) async fn forward(
+        &self,
+        caller: Option<&Caller>,
+        request: Request<hyper::body::Incoming>,
+    ) -> Result<Response<KubeBody>, Lost> {
+        if self.inner.gate.is_stopped() {
+            return std::future::pending().await;
         }
-        match self.target(&asked) {
-            Ok(target) => {
-                self.board().outcome(n, Outcome::Done);
-                Ok(super::forward::accept(self, request, target))
-            }
-            Err(refusal) => Ok(self.refuse(n, &refusal)),
+        let mut bare = Request::new(Bytes::new());
+        *bare.uri_mut() = request.uri().clone();
+        *bare.headers_mut() = request.headers().clone();
+        let asked = match self.admit(bare) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(refused(&refusal)),
+        };
+        if let Some(refusal) = caller.and_then(|caller| caller.refused(&asked)) {
+            return Ok(refused(&refusal));
+        }
+        let call = self.call("kubernetes", asked.operation(), false);
+        // The target is looked for as often as the request arrives; one connection comes of it.
+        let target = Mutex::new(None);
+        let arrived = Arrived {
+            sandbox: self,
+            answer: |n| match self.target(&asked) {
+                Ok(found) => {
+                    self.inner.gate.outcome(n, Outcome::Done);
+                    *target.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                    response(200, "")
+                }
+                Err(refusal) => self.refuse(n, &refusal),
+            },
+        };
+        let answer = self.inner.gate.pass(self.inner.clock, call, &arrived).await?;
+        match target.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(target) => Ok(super::forward::accept(self, request, target)),
+            None => Ok(answer),
+        }
+    }
+
+    /// Lets a request to the coderd at `target` pass the gate.
+    pub(super) async fn coder(
+        &self,
+        target: &Target,
+        asked: coderd::Asked,
+    ) -> Result<coderd::Reply, Lost> {
+        let call = self.call("coder", coderd::operation(&asked), asked.method != "GET");
+        let arrived = InPod { sandbox: self, target, asked };
+        // A pod that has gone meanwhile breaks the connection.
+        self.inner.gate.pass(self.inner.clock, call, &arrived).await?.ok_or(Lost)
+    }
+
+    /// Reads a request, and turns away who brings no token.
+    fn admit(&self, request: Request<Bytes>) -> Answer<Asked> {
+        let asked = Asked::read(request)?;
+        let wanted = self.cluster().token.clone();
+        if wanted.is_some() && wanted != asked.token {
+            return Err(Refusal::unauthorized());
+        }
+        Ok(asked)
+    }
+
+    fn call(&self, service: &str, operation: String, mutating: bool) -> Call {
+        Call {
+            n: 0,
+            time: milliseconds(self.inner.clock.now()),
+            service: service.to_owned(),
+            operation,
+            region: String::new(),
+            mutating,
+            outcome: Outcome::Open,
         }
     }
 
@@ -342,25 +374,9 @@ impl KubeSandbox {
         Some(reply)
     }
 
-    fn record(&self, asked: &Asked) -> (u64, Option<Effect>) {
-        let operation = asked.operation();
-        let mutating = asked.mutates();
-        let mut board = self.board();
-        let n = board.record(Call {
-            n: 0,
-            time: milliseconds(self.inner.clock.now()),
-            service: "kubernetes".to_owned(),
-            operation: operation.clone(),
-            region: String::new(),
-            mutating,
-            outcome: Outcome::Open,
-        });
-        (n, board.decide(&format!("kubernetes:{operation}"), mutating))
-    }
-
     fn refuse(&self, n: u64, refusal: &Refusal) -> Response<KubeBody> {
         let outcome = Outcome::Refused { status: refusal.code, code: refusal.reason.clone() };
-        self.board().outcome(n, outcome);
+        self.inner.gate.outcome(n, outcome);
         refused(refusal)
     }
 
@@ -368,7 +384,7 @@ impl KubeSandbox {
         match self.act(asked) {
             Err(refusal) => self.refuse(n, &refusal),
             Ok(outgoing) => {
-                self.board().outcome(n, Outcome::Done);
+                self.inner.gate.outcome(n, Outcome::Done);
                 match outgoing {
                     Outgoing::Object((code, object)) => response(code, &object.to_string()),
                     Outgoing::Text(text) => response(200, &text),
@@ -400,6 +416,11 @@ impl KubeSandbox {
             self.inner.changes.send_replace(cluster.store.version);
         }
         outgoing
+    }
+
+    /// Everything that is in the cluster now, as the state file would hold it.
+    pub fn dump(&self) -> Value {
+        self.with_store(|store| serde_json::to_value(store).unwrap_or_default())
     }
 
     /// Looks at the store as it is now, for watches.
@@ -434,19 +455,23 @@ impl KubeSandbox {
             return store.advance(now);
         }
         let around = self.around().clone();
-        let around = Around { nodes: around.0.nodes(now), database: &*around.1 };
+        let around = Around {
+            nodes: around.nodes.nodes(now),
+            database: &*around.database,
+            cloud: &*around.cloud,
+        };
         let emptied = store.advance(now);
         advance(store, &around, milliseconds(now)) || emptied
     }
 
-    fn around(&self) -> MutexGuard<'_, (Arc<dyn NodeSource>, Arc<dyn DatabaseSource>)> {
+    fn around(&self) -> MutexGuard<'_, Surroundings> {
         self.inner.around.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets where the cluster's nodes come from. Without this there are two, of four CPUs each,
     /// in two zones of us-east-1.
     pub fn set_nodes(&self, nodes: impl NodeSource + 'static) {
-        self.around().0 = Arc::new(nodes);
+        self.around().nodes = Arc::new(nodes);
     }
 
     /// Whether controllers run (as they do from the start). Without them nobody does what
@@ -458,7 +483,44 @@ impl KubeSandbox {
     /// Sets who judges the logins of coderd to its database. Without this every login with a
     /// password is good.
     pub fn set_databases(&self, databases: impl DatabaseSource + 'static) {
-        self.around().1 = Arc::new(databases);
+        self.around().database = Arc::new(databases);
+    }
+
+    /// Lets `owner`, a user of the coderd that runs here, start a workspace of a template that puts
+    /// it into `namespace`; the user is made if there is none of that name. Answers whether there
+    /// is a coderd with users.
+    pub fn start_workspace(&self, owner: &str, name: &str, namespace: &str) -> bool {
+        self.tell_coderd(|coder, at| coder.start((owner, name), namespace, at))
+    }
+
+    /// From now on no build can delete the workspaces of this name, or every one can.
+    pub fn stick_workspace(&self, name: &str, is_stuck: bool) {
+        self.tell_coderd(|coder, _| coder.stick(name, is_stuck));
+    }
+
+    fn tell_coderd<T>(&self, tell: impl FnOnce(&mut coderd::Databases, u64) -> T) -> T {
+        let mut cluster = self.cluster();
+        let cluster = &mut *cluster;
+        let lock = match &mut cluster.disk {
+            Some(disk) => disk.lock(&mut cluster.store).ok(),
+            None => None,
+        };
+        let at = milliseconds(self.now(&cluster.store));
+        let told = tell(&mut cluster.store.coder, at);
+        // Controllers look again, as after a write.
+        cluster.store.version += 1;
+        if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
+            && disk.write(&mut cluster.store, lock).is_err()
+        {
+            tracing::warn!("the cluster sandbox can't write its state");
+        }
+        told
+    }
+
+    /// Sets where volumes and load balancers are made. Without this claims and Services wait for
+    /// theirs.
+    pub fn set_cloud(&self, cloud: impl Cloud + 'static) {
+        self.around().cloud = Arc::new(cloud);
     }
 
     fn now(&self, store: &Store) -> SystemTime {
@@ -469,9 +531,74 @@ impl KubeSandbox {
     fn cluster(&self) -> MutexGuard<'_, Cluster> {
         self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn board(&self) -> MutexGuard<'_, FaultBoard> {
-        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+/// A call to the API, as far as it has come.
+struct Arrived<'a, A> {
+    sandbox: &'a KubeSandbox,
+    answer: A,
+}
+
+impl<A: Fn(u64) -> Response<KubeBody>> Served for Arrived<'_, A> {
+    type Answer = Response<KubeBody>;
+
+    fn act(&self, n: u64) -> Response<KubeBody> {
+        (self.answer)(n)
+    }
+
+    fn refuse(&self, n: u64, why: &Refused) -> Response<KubeBody> {
+        let refusal = match why {
+            Refused::Throttled => Refusal::too_many_requests(),
+            Refused::Internal => {
+                let message = "Internal error occurred: the sandbox was told to fail";
+                Refusal::new(500, "InternalError", message)
+            }
+            Refused::With { status, code, message } => {
+                Refusal::new(*status, code.clone(), message.clone())
+            }
+        };
+        self.sandbox.refuse(n, &refusal)
+    }
+
+    fn is_success(answer: &Response<KubeBody>) -> bool {
+        answer.status().is_success()
+    }
+}
+
+/// A call to coderd, as far as it has come. There is no answer where the pod has gone.
+struct InPod<'a> {
+    sandbox: &'a KubeSandbox,
+    target: &'a Target,
+    asked: coderd::Asked,
+}
+
+impl Served for InPod<'_> {
+    type Answer = Option<coderd::Reply>;
+
+    fn act(&self, n: u64) -> Option<coderd::Reply> {
+        let reply = self.sandbox.ask_coderd(self.target, self.asked.clone());
+        let outcome = match &reply {
+            None => Outcome::Lost { acted: false },
+            Some((status, _)) if *status < 400 => Outcome::Done,
+            Some((status, _)) => Outcome::Refused { status: *status, code: status.to_string() },
+        };
+        self.sandbox.inner.gate.outcome(n, outcome);
+        reply
+    }
+
+    fn refuse(&self, n: u64, why: &Refused) -> Option<coderd::Reply> {
+        let (status, message) = match why {
+            Refused::Throttled => (429, "You've been rate limited for sending too many requests."),
+            Refused::Internal => (500, "An internal server error occurred."),
+            Refused::With { status, message, .. } => (*status, message.as_str()),
+        };
+        let outcome = Outcome::Refused { status, code: status.to_string() };
+        self.sandbox.inner.gate.outcome(n, outcome);
+        Some((status, serde_json::json!({ "message": message })))
+    }
+
+    fn is_success(answer: &Option<coderd::Reply>) -> bool {
+        answer.as_ref().is_some_and(|(status, _)| *status < 400)
     }
 }
 

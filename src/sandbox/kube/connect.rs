@@ -82,7 +82,7 @@ pub(in crate::sandbox) async fn answer(
     request: Request<hyper::body::Incoming>,
 ) -> Result<Response<KubeBody>, Lost> {
     if is_upgrade(&request) {
-        return sandbox.forward(caller, request);
+        return sandbox.forward(caller, request).await;
     }
     let (parts, body) = request.into_parts();
     // A body that breaks off is the client's end of a lost connection.

@@ -139,8 +139,7 @@ async fn answer(
         version: String::new(),
         environment: Default::default(),
     };
-    // A pod that has gone meanwhile breaks the connection.
-    let (status, body) = sandbox.ask_coderd(target, asked).ok_or(crate::sandbox::Lost)?;
+    let (status, body) = sandbox.coder(target, asked).await?;
     let text = match &body {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => text.clone(),

@@ -32,4 +32,4 @@ pub use caller::{Caller, Grant};
 pub use cluster::{KubeBody, KubeSandbox};
 pub use connect::KubeService;
 pub(super) use connect::{answer, unauthorized};
-pub use controllers::{NodeFacts, NodeSource};
+pub use controllers::{Claimed, Cloud, NoCloud, NodeFacts, NodeSource};

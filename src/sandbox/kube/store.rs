@@ -55,6 +55,9 @@ pub(super) struct Store {
     /// What coderd keeps in its databases.
     #[serde(default)]
     pub(super) coder: Databases,
+    /// The instances that volumes are attached to, by volume.
+    #[serde(default)]
+    pub(super) attached: BTreeMap<String, String>,
     /// How many pod addresses were given.
     #[serde(default)]
     pods: u32,

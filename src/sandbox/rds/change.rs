@@ -4,10 +4,11 @@
 use super::cluster::{parameter_group, whole};
 use super::engine;
 use super::model::{
-    Busy, Capacity, Password, Pending, Settings, arn, combination, invalid, of, of_mut,
+    Busy, Capacity, Cluster, Password, Pending, Settings, arn, combination, invalid, of, of_mut,
 };
 use crate::sandbox::failure::Failure;
 use crate::sandbox::service::{Answer, Cx, View};
+use crate::sandbox::store::Millis;
 use crate::sandbox::wire::params::Params;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -159,8 +160,10 @@ pub(super) fn plain(params: &Params, settings: &mut Settings) -> Result<(), Fail
 }
 
 /// What waits, as answers have it; nothing if nothing does.
-pub(super) fn pending(pending: &Pending, settings: &Settings) -> Value {
-    if *pending == Pending::default() {
+pub(super) fn pending(cluster: &Cluster, now: Millis) -> Value {
+    let Cluster { pending, settings, next_password, .. } = cluster;
+    let is_resetting = next_password.as_ref().is_some_and(|(_, since)| now < *since);
+    if *pending == Pending::default() && !is_resetting {
         return Value::Null;
     }
     let logs = pending.logs.as_ref().map(|logs| {
@@ -175,6 +178,7 @@ pub(super) fn pending(pending: &Pending, settings: &Settings) -> Value {
         "IAMDatabaseAuthenticationEnabled": pending.iam_auth,
         "PendingCloudwatchLogsExports": logs,
         "StorageType": pending.storage_type,
+        "MasterUserPassword": is_resetting.then_some("****"),
     })
 }
 
@@ -277,7 +281,9 @@ pub(super) fn modify(cx: &mut Cx<'_>, params: &Params) -> Answer {
     }
     if let Some(password) = params.text("MasterUserPassword") {
         check_password(password)?;
-        cluster.password = Password::new(password);
+        // Until it is in force, the old one is.
+        cluster.password = cluster.password(now).clone();
+        cluster.next_password = Some((Password::new(password), now.plus(RESETTING)));
         busy = busy.or(Some(("resetting-master-credentials", RESETTING)));
     }
     if cluster.settings.engine_version != before.engine_version {

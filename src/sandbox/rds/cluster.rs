@@ -129,7 +129,7 @@ pub(super) fn write(view: &View<'_>, cluster: &Cluster) -> Value {
         "IAMDatabaseAuthenticationEnabled": settings.iam_auth,
         "EnabledCloudwatchLogsExports": settings.logs,
         "ServerlessV2ScalingConfiguration": capacity,
-        "PendingModifiedValues": change::pending(&cluster.pending, settings),
+        "PendingModifiedValues": change::pending(cluster, view.now),
         "DBClusterMembers": xml::named("DBClusterMember", members),
         "ClusterCreateTime": cluster.created.iso(),
         "AutoMinorVersionUpgrade": true,
@@ -279,6 +279,7 @@ pub(super) fn create(cx: &mut Cx<'_>, params: &Params) -> Answer {
         database,
         master_username: username.to_owned(),
         password: Password::new(password),
+        next_password: None,
         lifecycle_support: lifecycle(params),
         settings,
         pending: Pending::default(),
@@ -356,6 +357,7 @@ pub(super) fn restore(cx: &mut Cx<'_>, params: &Params) -> Answer {
         let message = format!("The snapshot {} is not available.", snapshot.id);
         return Err(Failure::new("InvalidDBClusterSnapshotStateFault", message));
     }
+    let password = snapshot.cluster.password(snapshot.created).clone();
     let old = snapshot.cluster;
     let version = match params.text("EngineVersion") {
         Some(asked) => engine::version(Some(asked))?.to_owned(),
@@ -389,7 +391,8 @@ pub(super) fn restore(cx: &mut Cx<'_>, params: &Params) -> Answer {
         key,
         database: params.text("DatabaseName").map(str::to_owned).or(old.database),
         master_username: old.master_username,
-        password: old.password,
+        password,
+        next_password: None,
         lifecycle_support: lifecycle(params),
         settings,
         pending: Pending::default(),

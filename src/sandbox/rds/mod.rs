@@ -17,7 +17,7 @@ pub(crate) use model::Rds;
 pub(crate) use settle::{is_due, settle};
 
 use super::service::{Operation, Service};
-use super::store::Store;
+use super::store::{Millis, Store};
 use super::wire::Protocol;
 
 pub(crate) static SERVICE: Service = Service {
@@ -62,10 +62,15 @@ pub(crate) static SERVICE: Service = Service {
 
 /// Whether the cluster `id` of `region`, in any account, takes `password` for its master user.
 /// False where there is no such cluster.
-pub(crate) fn accepts_password(store: &Store, region: &str, id: &str, password: &str) -> bool {
+pub(crate) fn accepts_password(
+    store: &Store,
+    now: Millis,
+    (region, id): (&str, &str),
+    password: &str,
+) -> bool {
     store
         .accounts
         .values()
         .filter_map(|account| account.regions.get(region)?.rds.clusters.get(id))
-        .any(|cluster| cluster.password.is(password))
+        .any(|cluster| cluster.password(now).is(password))
 }

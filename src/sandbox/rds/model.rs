@@ -127,6 +127,9 @@ pub(super) struct Cluster {
     pub(super) database: Option<String>,
     pub(super) master_username: String,
     pub(super) password: Password,
+    /// The password that is being set, and when it is in force.
+    #[serde(default)]
+    pub(super) next_password: Option<(Password, Millis)>,
     pub(super) lifecycle_support: String,
     pub(super) settings: Settings,
     pub(super) pending: Pending,
@@ -136,6 +139,16 @@ pub(super) struct Cluster {
     /// When `deleting` ends and it is gone.
     pub(super) gone: Option<Millis>,
     pub(super) tags: Tags,
+}
+
+impl Cluster {
+    /// The master password that is in force.
+    pub(super) fn password(&self, now: Millis) -> &Password {
+        match &self.next_password {
+            Some((password, since)) if *since <= now => password,
+            _ => &self.password,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -15,6 +15,11 @@ impl Params {
         Params { tree, http }
     }
 
+    /// Input that no request carried: what AWS's own services ask each other.
+    pub(crate) fn of(tree: Value) -> Self {
+        Params { tree, http: http::Request::default() }
+    }
+
     /// All members.
     pub(crate) fn tree(&self) -> &Value {
         &self.tree

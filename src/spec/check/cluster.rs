@@ -1,9 +1,10 @@
 //! The cluster and its node groups against the network.
 
 use super::Check;
+use super::capacity::hosts;
 use crate::spec::diagnostic::quote;
 use crate::spec::types::Spec;
-use crate::spec::types::cluster::{AmiType, Cluster, NodeGroup};
+use crate::spec::types::cluster::{AmiType, Cluster, NodeGroup, TaintEffect};
 use crate::spec::types::network::{Egress, Network};
 use ipnet::Ipv4Net;
 
@@ -40,11 +41,32 @@ pub(super) fn check(spec: &Spec, cx: &mut Check<'_>) {
     for (name, group) in cluster.node_groups.iter() {
         node_group(name, group, network, cx);
     }
+    names_need_a_node(cluster, cx);
     for (name, entry) in cluster.access.iter() {
         let path = ["cluster", "access", name, "principal_arn"];
         cx.partition(&path, &entry.principal_arn, spec.partition());
     }
     room(spec, cluster, network, cx);
+}
+
+/// The cluster's DNS has to run somewhere, and it stays off tainted nodes unless it is told not to.
+fn names_need_a_node(cluster: &Cluster, cx: &mut Check<'_>) {
+    let is_open = |group: &NodeGroup| {
+        group.max_size > 0
+            && group.taints.iter().all(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+    };
+    let tolerates = cluster.addons.get("coredns").is_some_and(|addon| {
+        addon.configuration.as_ref().is_some_and(|given| given.get("tolerations").is_some())
+    });
+    let mut groups = cluster.node_groups.iter();
+    if tolerates || cluster.node_groups.is_empty() || groups.any(|(_, group)| is_open(group)) {
+        return;
+    }
+    let message = "every node group is tainted, so the add-on `coredns` never gets ready";
+    let problem = cx.problem(&["cluster", "node_groups"], message);
+    cx.push(problem.hint(
+        "leave one group without taints, or give `cluster.addons.coredns.configuration` tolerations",
+    ));
 }
 
 fn endpoint(cluster: &Cluster, cx: &mut Check<'_>) {
@@ -152,7 +174,7 @@ fn room(spec: &Spec, cluster: &Cluster, network: &Network, cx: &mut Check<'_>) {
             }
             needed += u64::from(group.max_size) * ADDRESSES_PER_NODE;
             narrowest = narrowest.min(group.az_count.map_or(zones, u64::from));
-            if hosts_workspaces(spec, name) {
+            if hosts(spec, cluster).any(|(host, _)| host == name) {
                 needed += u64::from(spec.max_workspaces.unwrap_or(0));
             }
         }
@@ -177,11 +199,6 @@ fn room(spec: &Spec, cluster: &Cluster, network: &Network, cx: &mut Check<'_>) {
             );
         }
     }
-}
-
-/// Whether workspaces may run on a group: on any that Coder's own server does not.
-fn hosts_workspaces(spec: &Spec, group: &str) -> bool {
-    spec.coder.as_ref().is_none_or(|coder| coder.node_group != group)
 }
 
 impl Check<'_> {

@@ -1,6 +1,7 @@
 //! What a schema cannot say: what AWS would refuse, and what contradicts itself. Offline.
 
 mod access;
+mod capacity;
 mod cluster;
 mod coder;
 mod database;
@@ -23,6 +24,7 @@ pub(crate) fn check(spec: &Spec, tree: &Node, hidden: &mut Vec<Span>) -> Vec<Dia
     identity::check(spec, &mut cx);
     network::check(spec, &mut cx);
     cluster::check(spec, &mut cx);
+    capacity::check(spec, &mut cx);
     database::check(spec, &mut cx);
     coder::check(spec, &mut cx);
     access::check(spec, &mut cx);

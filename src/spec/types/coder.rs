@@ -32,7 +32,7 @@ pub struct Coder {
     #[schemars(range(min = 1, max = 20))]
     pub replicas: u16,
 
-    /// What each server has.
+    /// What each server has: its requests, and its limits.
     #[serde(default)]
     pub resources: Resources,
 
@@ -57,6 +57,11 @@ pub struct Coder {
         extend("x-expected" = "a namespace: lower-case letters, digits and dashes")
     )]
     pub workspace_namespace: String,
+
+    /// What one workspace is reckoned with when `max_workspaces` is held against the nodes.
+    /// Templates should ask for as much.
+    #[serde(default = "workspace")]
+    pub workspace_resources: Resources,
 
     /// How many builds of workspaces the server runs at once by itself.
     #[serde(default = "builds")]
@@ -93,7 +98,7 @@ pub struct Coder {
     pub settings: ByName<String>,
 }
 
-/// What a server has: its requests, and its limits.
+/// Processors and memory, as Kubernetes writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
@@ -241,6 +246,10 @@ fn admin() -> String {
 
 fn cpu() -> String {
     "2".to_owned()
+}
+
+fn workspace() -> Resources {
+    Resources { cpu: "1".to_owned(), memory: "4Gi".to_owned() }
 }
 
 fn memory() -> String {

@@ -75,6 +75,7 @@ fn help_lists_exactly_the_commands() {
         "outputs",
         "explain",
         "adopt",
+        "rotate",
         "lock",
         "runs",
         "pattern",

@@ -24,6 +24,10 @@ impl Seen for WithTargets {
         let forgotten: &(dyn Any + Send + Sync) = &();
         self.targets.iter().map(|(arn, owner)| (arn, owner, forgotten)).collect()
     }
+
+    fn ids(&self) -> Vec<&PhysicalId> {
+        self.before.ids()
+    }
 }
 
 /// All that is attached, if these target groups are ours.

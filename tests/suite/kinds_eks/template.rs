@@ -6,7 +6,7 @@ use super::site::{assert_replaces, data};
 use aws_sdk_ec2::types::RequestLaunchTemplateData;
 use coderctl::aws::ec2::launch_template::{Data, LaunchTemplate, RootVolume};
 use coderctl::aws::kms::key::Key;
-use coderctl::kind::{Class, Kind, Tags, Wanted};
+use coderctl::kind::{Class, Found, Kind, Tags, Wanted};
 use coderctl::sandbox::{Effect as Fate, Fault, Faults};
 use coderctl::value::In;
 
@@ -14,25 +14,9 @@ fn template() -> LaunchTemplate {
     LaunchTemplate { name: "coder-test-control".into(), data: data() }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_launch_template_lives_in_versions() {
-    let world = World::new();
-    let ec2 = world.ec2();
-    let lost = Fault::on_operation("ec2:CreateLaunchTemplate", Fate::LoseAnswer);
-    world.sandbox.set_faults(Faults::script([lost]));
-    let desired = template();
-    let found = world.make("cluster/launch-template/control", &desired).await;
-    assert_eq!(found.live.version, 1);
-    let settings = &found.live.settings;
-    assert_eq!(settings["metadata.http_tokens"], "required");
-    assert_eq!(settings["volume./dev/xvda.encrypted"], "true");
-    assert_eq!(settings["tags-of-volume.owner"], "platform");
-
-    // Two calls find all, with nothing wanted.
-    let before = world.clients.counts().total();
-    assert_eq!(world.only::<LaunchTemplate>().await.live, found.live);
-    assert_eq!(world.clients.counts().total() - before, 2);
-
+/// Changed in place, by somebody else, and gone. `found` is as `desired` says.
+pub(crate) async fn versions(world: &World, found: Found<LaunchTemplate>) {
+    let (ec2, desired) = (world.ec2(), template());
     let key = world.make("security/key/ebs", &key_for_logs()).await.live.arn;
     let volume = RootVolume { size_gib: 80, key: Some(In::Literal(key)), ..data().root_volume };
     let bigger = LaunchTemplate { data: Data { root_volume: volume, ..data() }, ..desired };
@@ -60,6 +44,35 @@ async fn a_launch_template_lives_in_versions() {
     let renamed = LaunchTemplate { name: "other".into(), ..desired.clone() };
     assert_replaces(&renamed, &found, "name");
     world.delete(&found).await;
+}
+
+/// A launch template in an account where nothing goes wrong.
+pub(crate) async fn a_launch_template(world: &World) {
+    let found = world.make("cluster/launch-template/control", &template()).await;
+    assert_eq!(found.live.version, 1);
+    assert_eq!(world.only::<LaunchTemplate>().await.live, found.live);
+    versions(world, found).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_template_lives_in_versions() {
+    let world = World::new();
+    let lost = Fault::on_operation("ec2:CreateLaunchTemplate", Fate::LoseAnswer);
+    world.sandbox.set_faults(Faults::script([lost]));
+    let desired = template();
+    let found = world.make("cluster/launch-template/control", &desired).await;
+    assert_eq!(found.live.version, 1);
+    let settings = &found.live.settings;
+    assert_eq!(settings["metadata.http_tokens"], "required");
+    assert_eq!(settings["volume./dev/xvda.encrypted"], "true");
+    assert_eq!(settings["tags-of-volume.owner"], "platform");
+
+    // Two calls find all, with nothing wanted.
+    let before = world.clients.counts().total();
+    assert_eq!(world.only::<LaunchTemplate>().await.live, found.live);
+    assert_eq!(world.clients.counts().total() - before, 2);
+
+    versions(&world, found).await;
     world.assert_actions_of(&[LaunchTemplate::NATURE, Key::NATURE]);
 }
 

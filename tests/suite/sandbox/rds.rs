@@ -260,9 +260,20 @@ async fn the_master_password_changes_and_is_never_told() {
     assert_eq!(code(change("not@allowed").await), "InvalidParameterValue");
     let answer = change("second-password").await.unwrap();
     assert!(!format!("{answer:?}").contains("second-password"));
+    assert_eq!(status(&rds, "db").await, "resetting-master-credentials");
+    let pending = || async {
+        let found = rds.describe_db_clusters().db_cluster_identifier("db").send().await.unwrap();
+        let pending = found.db_clusters()[0].pending_modified_values().cloned();
+        pending.and_then(|pending| pending.master_user_password().map(str::to_owned))
+    };
+    // Until it is through, the old one is in force.
+    assert_eq!(pending().await.as_deref(), Some("****"));
+    assert!(sandbox.accepts_password("us-east-1", "db", "first-password"));
+    pass(&sandbox, 20).await;
+    assert_eq!(pending().await, None);
     assert!(sandbox.accepts_password("us-east-1", "db", "second-password"));
     assert!(!sandbox.accepts_password("us-east-1", "db", "first-password"));
-    assert_eq!(status(&rds, "db").await, "resetting-master-credentials");
+    assert_eq!(status(&rds, "db").await, "available");
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,7 +117,7 @@ fn the_cli_reads_what_was_applied(cli: &Caller) {
 
     let secrets = aws(cli, &["secretsmanager", "list-secrets"]);
     let names = names_of(&secrets["SecretList"], "Name");
-    let master = names.iter().find(|name| name.contains("master")).unwrap_or_else(|| {
+    let master = names.iter().find(|name| name.ends_with("/database")).unwrap_or_else(|| {
         panic!("no secret of the database among {names:?}");
     });
     let secret = aws(cli, &["secretsmanager", "describe-secret", "--secret-id", master]);

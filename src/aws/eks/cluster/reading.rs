@@ -89,10 +89,16 @@ pub(super) fn reading(cx: &Cx, cluster: &EksCluster) -> Result<Reading> {
             .map_or("EXTENDED", |kind| kind.as_str())
             .to_owned(),
         deletion_protection: cluster.deletion_protection().unwrap_or(false),
-        access: access(cx, cluster, name),
+        access: access(cx, cluster, name).filter(|_| answers(cluster)),
         is_creating: cluster.status() == Some(&ClusterStatus::Creating),
     };
     Ok(Reading { status: status(cluster), tags: from_eks(cluster.tags()), live })
+}
+
+/// Whether its Kubernetes API can be counted on. What a cluster on its way out still holds goes with
+/// it, so nobody looks into one.
+fn answers(cluster: &EksCluster) -> bool {
+    matches!(cluster.status(), Some(ClusterStatus::Active | ClusterStatus::Updating))
 }
 
 fn access(cx: &Cx, cluster: &EksCluster, name: &str) -> Option<Access> {

@@ -102,7 +102,14 @@ pub(super) fn reading(cx: &Cx, cluster: &DbCluster) -> Result<Reading<Cluster>> 
             .performance_insights_retention_period()
             .filter(|_| insights),
     };
-    let status = status(cluster.status().unwrap_or("creating"));
+    let status = match status(cluster.status().unwrap_or("creating")) {
+        // A password is set at once, whatever the rest waits for; until then, the old one is in
+        // force.
+        Status::Ready if pending.is_some_and(|it| it.master_user_password().is_some()) => {
+            Status::Busy("resetting-master-credentials".to_owned())
+        }
+        status => status,
+    };
     Ok(Reading { id: arn, status, parents: parents(cx, &live), tags, live })
 }
 

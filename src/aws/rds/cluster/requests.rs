@@ -3,7 +3,7 @@
 use super::{Backup, Capacity, Cluster, ENGINE, Live, Master, NO_EXTENDED_SUPPORT, PATIENCE};
 use crate::aws::call::{Passing, Repeat, call};
 use crate::aws::rds::{CLUSTER_BUSY, Rds, to_rds};
-use crate::aws::secrets::resolve;
+use crate::aws::secrets::resolve_version;
 use crate::aws::settle::until_ready;
 use crate::aws::tags::touches;
 use crate::kind::{Change, Class, Cx, Error, Found, Result, Tags, seconds};
@@ -27,11 +27,11 @@ const fn fresh(code: &'static str) -> Passing {
 /// else can see it.
 pub(super) async fn password(cx: &Cx, master: &Master) -> Result<(Secret, String)> {
     let arn = cx.get(&master.secret)?;
-    let resolved = resolve(cx, &SecretRef::SecretsManager(arn.to_string())).await?;
-    let version = match resolved.version {
-        Some(version) => version,
-        None => cx.get(&master.version)?,
-    };
+    // Not the current one, whichever that is by now: whoever uses the password in this run has
+    // read the same version.
+    let version = cx.get(&master.version)?;
+    let reference = SecretRef::SecretsManager(arn.to_string());
+    let resolved = resolve_version(cx, &reference, Some(&version)).await?;
     let Some(key) = &master.key else { return Ok((resolved.value, version)) };
     let members: serde_json::Value =
         serde_json::from_str(resolved.value.expose()).unwrap_or_default();
@@ -174,7 +174,7 @@ impl Cluster {
                 .set_db_cluster_parameter_group_name(parameter_group.clone())
                 .set_vpc_security_group_ids(groups.clone())
                 .set_serverless_v2_scaling_configuration(
-                    has("capacity").then(|| scaling(self.capacity)),
+                    (has("min_capacity") || has("max_capacity")).then(|| scaling(self.capacity)),
                 )
                 .set_master_user_password(password.map(|password| password.expose().to_owned()))
                 .set_backup_retention_period(

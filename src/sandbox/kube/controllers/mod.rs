@@ -5,6 +5,9 @@
 //! last time is done first, each thing at its own time, so that a cluster which nobody looked at
 //! for an hour has the history that it would have had.
 
+mod balancer;
+mod claim;
+mod cloud;
 mod container;
 mod deployment;
 mod endpoints;
@@ -14,7 +17,9 @@ mod pod;
 mod quantity;
 mod replica_set;
 mod schedule;
+mod workspace;
 
+pub use cloud::{Claimed, Cloud, NoCloud};
 pub(super) use container::{coderd_version, environment};
 pub use node::{NodeFacts, NodeSource};
 pub(super) use pod::{Life, begin_end, is_ready, stopping};
@@ -35,6 +40,7 @@ const PASSES: usize = 12;
 pub(super) struct Around<'a> {
     pub(super) nodes: Vec<NodeFacts>,
     pub(super) database: &'a dyn DatabaseSource,
+    pub(super) cloud: &'a dyn Cloud,
 }
 
 /// What a controller works on: the store, at one moment.
@@ -100,6 +106,9 @@ fn reconcile(store: &mut Store, around: &Around<'_>, at: u64) -> Option<u64> {
         node::sync(&mut moment);
         deployment::run(&mut moment);
         replica_set::run(&mut moment);
+        workspace::run(&mut moment);
+        claim::run(&mut moment);
+        balancer::run(&mut moment);
         pod::run(&mut moment);
         endpoints::run(&mut moment);
         if moment.store.version == before {

@@ -1,6 +1,6 @@
 //! The life of a pod: put on a node, image pulled, started, ready; or not, and why.
 
-use super::{Moment, condition, container, event, schedule, set_condition};
+use super::{Moment, claim, condition, container, event, schedule, set_condition};
 use crate::sandbox::coderd;
 use crate::sandbox::kube::store::{Store, mark_deleted_with, name_of};
 use serde::{Deserialize, Serialize};
@@ -215,7 +215,8 @@ fn start(moment: &mut Moment<'_>, pod: &mut Value, life: &mut Life) {
         let reason = if first { "ErrImagePull" } else { "ImagePullBackOff" };
         return wait(moment, pod, life, reason, &why);
     }
-    if let Some(why) = container::missing_volume(moment.store, pod) {
+    let unbound = claim::unbound(moment.store, pod);
+    if let Some(why) = unbound.or_else(|| container::missing_volume(moment.store, pod)) {
         event::say(moment, pod, "Warning", "FailedMount", &why);
         return wait(moment, pod, life, "ContainerCreating", "");
     }

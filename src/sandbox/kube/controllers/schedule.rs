@@ -1,13 +1,17 @@
 //! The scheduler: which node a pod goes to, or why to none.
 
 use super::quantity::{requested, thousandths};
-use super::{condition, expression};
+use super::{claim, condition, expression};
 use crate::sandbox::kube::store::{Store, name_of};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The node for `pod`, or the scheduler's message.
 pub(super) fn place(store: &Store, pod: &Value) -> Result<String, String> {
+    if let Some(why) = claim::unschedulable(store, pod) {
+        let total = store.of("nodes").count();
+        return Err(format!("0/{total} nodes are available: {why}."));
+    }
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut best: Option<(i128, String)> = None;
     let mut total = 0;

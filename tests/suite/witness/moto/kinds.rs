@@ -6,13 +6,26 @@ use super::inventory::sdk;
 use super::{moto, somebody_in};
 use crate::suite::harness::World;
 use crate::suite::kinds_data;
+use crate::suite::kinds_eks::template;
 use coderctl::clock::Clock;
 use coderctl::sandbox::Sandbox;
 use std::future::Future;
 use std::time::SystemTime;
 
 /// The kinds whose lives are here.
-pub(super) const NAMES: [&str; 2] = ["aws.secretsmanager.secret", "aws.route53.record"];
+pub(super) const NAMES: [&str; 11] = [
+    "aws.ec2.launch_template",
+    "aws.secretsmanager.secret",
+    "aws.route53.record",
+    "aws.rds.subnet_group",
+    "aws.rds.cluster_parameter_group",
+    "aws.rds.cluster",
+    "aws.rds.instance",
+    "aws.acm.certificate",
+    "aws.elbv2.load_balancer",
+    "aws.elbv2.target_group",
+    "aws.elbv2.listener",
+];
 
 /// Lives `life` in an account of its own.
 fn live<Lived: Future<Output = ()>>(account: &str, life: impl FnOnce(World) -> Lived) {
@@ -34,4 +47,19 @@ fn secrets() {
 #[test]
 fn records() {
     live("111111111123", |world| async move { kinds_data::records(&world).await });
+}
+
+#[test]
+fn databases() {
+    live("111111111124", |world| async move { kinds_data::a_database(&world).await });
+}
+
+#[test]
+fn load_balancers_and_certificates() {
+    live("111111111125", |world| async move { kinds_data::a_load_balancer(&world).await });
+}
+
+#[test]
+fn launch_templates() {
+    live("111111111126", |world| async move { template::a_launch_template(&world).await });
 }

@@ -1,0 +1,187 @@
+//! The workspaces of a Coder server.
+//!
+//! A plan reads no secret, so it can't ask Coder for them; it counts what their templates put into
+//! the cluster, by the labels that Coder's templates give. Those that run elsewhere, or are stopped
+//! and have no volume, show only when Coder is asked, which is the first thing that a destroy does:
+//! nothing else goes before the workspaces are gone, for their templates' providers need the
+//! server, its database and the way out. What the plan could not show, nobody has consented to, so
+//! the destroy stops there, with everything as it was.
+//! <https://coder.com/docs/reference/api/builds#create-workspace-build>
+//!
+//! Deleting is Coder's: a build of each workspace destroys what its template made. Where the server
+//! doesn't answer, or doesn't take the stored token, what is in the cluster goes by itself.
+
+mod builds;
+mod objects;
+
+use super::{not_wanted, owner};
+use crate::aws::eks::access::Access;
+use crate::coderd::Place;
+use crate::coderd::owner::Owner;
+use crate::kind::{
+    self, Change, Class, Consent, CreateIs, Cx, Diff, Error, Found, Held, Kind, Listed, Nature,
+    Ownership, Result, Scope, Seen, Status, Typical, Wanted,
+};
+use crate::kube::Object;
+use crate::kube::client::Kube;
+use crate::kube::object::Type;
+use crate::kube::places::{Wants, places};
+use crate::name::PhysicalId;
+use objects::Objects;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The workspaces of a Coder server. Nobody's spec asks for them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Workspaces {}
+
+/// The workspaces that there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// The cluster that they are in.
+    access: Option<Access>,
+    /// The namespaces that are for workspaces alone.
+    namespaces: BTreeSet<String>,
+    /// The server, and the secret with its owner's token.
+    server: Option<(Place, String)>,
+    /// What the cluster shows of them.
+    objects: Objects,
+    /// Whether the plan showed any, which took consent.
+    consented: bool,
+}
+
+impl Live {
+    /// Whether a claim is of a workspace.
+    pub(super) fn has_claim(&self, namespace: &str, claim: &str) -> bool {
+        self.objects.claims.contains(&(namespace.to_owned(), claim.to_owned()))
+    }
+}
+
+impl Kind for Workspaces {
+    const NAME: &'static str = "coderd.workspaces";
+    const TITLE: &'static str = "workspaces of Coder";
+    const NATURE: Nature = Nature {
+        scope: Scope::Global,
+        // After the owner, who may ask for them.
+        wave: 5,
+        is_guest: true,
+        taggable: false,
+        create_is: CreateIs::Named,
+        typical: Typical { create: 0, update: 0, delete: 60 },
+        actions: &["secretsmanager:GetSecretValue"],
+        ..Nature::PLAIN
+    };
+    type Live = Live;
+
+    fn diff(&self, _: &Live, _: &mut Diff<'_>) {
+        let Self {} = self;
+    }
+
+    fn consent(live: &Live) -> Consent {
+        if live.objects.held.is_empty() { Consent::None } else { Consent::Others }
+    }
+
+    fn holds(live: &Live) -> Vec<Held> {
+        live.objects.held.clone()
+    }
+
+    fn describe(live: &Live) -> Vec<(&'static str, String)> {
+        vec![("workspaces", live.objects.held.len().to_string())]
+    }
+
+    async fn list(cx: &Cx, _: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
+        let servers = kind::seen::<Owner>(seen);
+        let of_type = |of: Type| {
+            let all = kind::seen::<Object>(seen).into_iter();
+            all.filter(move |(_, _, live)| live.of == of)
+        };
+        let occupied: BTreeSet<String> =
+            of_type(Type::Deployment).map(|(_, _, live)| live.namespace.clone()).collect();
+        let namespaces: BTreeSet<String> = of_type(Type::Namespace)
+            .map(|(_, _, live)| live.name.clone())
+            .filter(|name| !occupied.contains(name))
+            .collect();
+        let inside = servers
+            .first()
+            .map(|(_, owner, _)| *owner)
+            .or_else(|| of_type(Type::Namespace).next().map(|(_, owner, _)| owner));
+        let mut listed = Listed::default();
+        let Some(inside) = inside else { return Ok(listed) };
+        for place in places(cx, Wants::NoneGiven, seen)? {
+            let kube = Kube::of(cx, place.access.as_ref())?;
+            let objects = Objects::read(cx, &kube, &namespaces).await?;
+            let server = servers
+                .iter()
+                .map(|(_, _, live)| live)
+                .find(|live| live.place().access == place.access)
+                .map(|live| (live.place().clone(), live.token_secret.clone()));
+            if server.is_none() && objects.held.is_empty() {
+                continue;
+            }
+            listed.ours.push(Found {
+                id: PhysicalId::new("coder/workspaces"),
+                owner: owner(&cx.region, "coder/workspaces", inside),
+                status: Status::Ready,
+                // Nothing goes before they are gone.
+                parents: seen.ids().into_iter().cloned().collect(),
+                tags: kind::Tags::new(),
+                live: Live {
+                    access: place.access.clone(),
+                    namespaces: namespaces.clone(),
+                    server,
+                    consented: !objects.held.is_empty(),
+                    objects,
+                },
+            });
+        }
+        Ok(listed)
+    }
+
+    async fn read(cx: &Cx, before: &Found<Self>) -> Result<Option<Found<Self>>> {
+        let kube = Kube::of(cx, before.live.access.as_ref())?;
+        let objects = Objects::read(cx, &kube, &before.live.namespaces).await?;
+        if objects.held.is_empty() && before.live.server.is_none() {
+            return Ok(None);
+        }
+        let live = Live { objects, ..before.live.clone() };
+        Ok(Some(Found { live, ..before.clone() }))
+    }
+
+    async fn create(&self, cx: &Cx) -> Result<Found<Self>> {
+        Err(not_wanted(cx))
+    }
+
+    async fn update(&self, cx: &Cx, _: &Found<Self>, _: &[Change]) -> Result<()> {
+        Err(not_wanted(cx))
+    }
+
+    async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
+        let Live { access, namespaces, server, objects, consented } = &found.live;
+        if let Some((place, token)) = server {
+            let known = builds::all(cx, place, token).await?;
+            if let Some(workspaces) = &known {
+                if !consented && !workspaces.is_empty() {
+                    return Err(unseen(workspaces.iter().map(|it| it.to_string())));
+                }
+                builds::delete(cx, place, token, workspaces).await?;
+            }
+        }
+        if !consented && !objects.held.is_empty() {
+            return Err(unseen(objects.held.iter().map(|held| held.name.clone())));
+        }
+        let kube = Kube::of(cx, access.as_ref())?;
+        objects::clear(cx, &kube, namespaces, objects).await
+    }
+
+    async fn find_foreign(_: &Cx, _: &PhysicalId, _: &Ownership) -> Result<Option<Found<Self>>> {
+        Err(Error::local("workspaces can not be adopted"))
+    }
+}
+
+/// The refusal to delete what nobody has consented to.
+fn unseen(names: impl Iterator<Item = String>) -> Error {
+    let names: Vec<String> = names.collect();
+    let why = format!("there are workspaces that the plan did not show: {}", names.join(", "));
+    Error::of(Class::Refused, why)
+        .hint("nothing has been destroyed; if they may go: --allow-delete workspaces")
+}
