@@ -151,7 +151,7 @@ impl Clusters {
 
     /// Gives a cluster its nodes, its databases, and the AWS around it.
     fn surround(&self, Open { api, account, region, name }: &Open) {
-        let Inner { sandbox, .. } = self.0.as_ref();
+        let sandbox = &self.0.sandbox;
         api.set_nodes(Nodes {
             sandbox: sandbox.clone(),
             account: account.clone(),

@@ -7,6 +7,7 @@ mod acm;
 mod autoscaling;
 mod eks;
 mod eks_access;
+mod eks_doors;
 mod eks_nodes;
 mod elbv2;
 mod faults;

@@ -227,13 +227,11 @@ impl KubeSandbox {
             Ok(asked) => asked,
             Err(refusal) => return Ok(refused(&refusal)),
         };
-        if let Some(caller) = caller {
-            if let Some(review) = caller.review(&asked) {
-                return Ok(response(201, &review.to_string()));
-            }
-            if let Some(refusal) = caller.refused(&asked) {
-                return Ok(refused(&refusal));
-            }
+        if let Some(review) = caller.and_then(|caller| caller.review(&asked)) {
+            return Ok(response(201, &review.to_string()));
+        }
+        if let Some(refusal) = caller.and_then(|caller| caller.refused(&asked)) {
+            return Ok(refused(&refusal));
         }
         let call = self.call("kubernetes", asked.operation(), asked.mutates());
         let content = String::from_utf8_lossy(&asked.body).into_owned();
