@@ -21,7 +21,6 @@
 //! | [`guest`] | what others make in what is ours |
 //! | [`registry`] | every kind, in the order in which they must exist |
 //! | [`pattern`] | (spec, facts) -> graph |
-//! | [`acceptance`] | whether a deployment does what it is for |
 //! | [`report`] | plan and events -> terminal, lines, JSON, Markdown |
 //! | [`sandbox`] | the embedded AWS and cluster; shares no code with the kinds |
 //! | [`cli`] | one file a command |
@@ -34,7 +33,6 @@
 //! * Only `aws/call.rs` sees an SDK error.
 //! * While planning, every operation that is not a read is refused before it is sent.
 
-pub mod acceptance;
 pub mod aws;
 pub mod cli;
 pub mod clock;

@@ -88,11 +88,6 @@ pub const GUESTS: &[&dyn AnyKind] = &[
     &Of::<Interface>::KIND,
 ];
 
-/// The kind of this name alone.
-pub fn named(name: &str) -> Vec<&'static dyn AnyKind> {
-    KINDS.iter().copied().filter(|kind| kind.name() == name).collect()
-}
-
 /// The kinds to read for a deployment: those of Kubernetes, and what runs there, only if there may
 /// be a cluster.
 pub fn kinds(with_cluster: bool) -> Vec<&'static dyn AnyKind> {

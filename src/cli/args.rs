@@ -116,14 +116,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Removes everything of the deployment
     Destroy(DestroyArgs),
-    /// Shows at a glance what is live and whether it is well
-    Status,
     /// Shows the values that a deployment gives to others
     Outputs(OutputsArgs),
-    /// Writes a kubeconfig for the deployment's cluster
-    Kubeconfig(KubeconfigArgs),
-    /// Writes the Kubernetes objects as manifests, without AWS
-    Render(RenderArgs),
     /// Explains a section of the spec, or what stands behind an address
     Explain(ExplainArgs),
     /// Takes over a resource that was made by other means
@@ -266,25 +260,6 @@ pub struct OutputsArgs {
     /// Its value and nothing else
     #[arg(long, requires = "name")]
     pub raw: bool,
-}
-
-/// Options of `kubeconfig`.
-#[derive(Clone, Debug, Args)]
-pub struct KubeconfigArgs {
-    /// Writes it to FILE, readable by you only
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub into: Option<PathBuf>,
-    /// Replaces a file that coderctl has not written
-    #[arg(long, requires = "into")]
-    pub force: bool,
-}
-
-/// Options of `render`.
-#[derive(Clone, Debug, Args)]
-pub struct RenderArgs {
-    /// Writes one file an object into FOLDER
-    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
-    pub into: Option<PathBuf>,
 }
 
 /// Options of `explain`.

@@ -3,17 +3,18 @@
 use super::args::Global;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
-#[cfg(feature = "sandbox")]
-use super::outside::{SandboxDns, outside};
 use super::trace::TraceParent;
-use crate::acceptance::Door;
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
+#[cfg(feature = "sandbox")]
+use crate::aws::route53::dns::Dns;
 use crate::aws::route53::dns::PublicDns;
 use crate::aws::secrets::SecretSources;
 use crate::clock::Clock;
 use crate::kind::Connectors;
 use crate::name::Region;
+#[cfg(feature = "sandbox")]
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How much faster the sandbox's time runs than the wall's: fifteen minutes in twenty seconds.
@@ -65,11 +66,6 @@ pub async fn connect(
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
     let connectors =
         connectors.with(PublicDns::of_machine()).with(crate::kube::ClusterTransport::over_tls());
-    // A stand-in for AWS isn't what the internet's names lead to.
-    let connectors = match &global.endpoint_url {
-        Some(_) => connectors,
-        None => connectors.with(Door::of_machine()),
-    };
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }
@@ -100,6 +96,22 @@ pub fn sandbox_path(given: Option<&PathBuf>) -> PathBuf {
 #[cfg(feature = "sandbox")]
 pub const SANDBOX_ACCOUNT: &str = "123456789012";
 
+/// The public DNS, as the sandbox's Route 53 fills it.
+#[cfg(feature = "sandbox")]
+struct SandboxDns(crate::sandbox::Sandbox);
+
+#[cfg(feature = "sandbox")]
+impl Dns for SandboxDns {
+    fn name_servers<'a>(
+        &'a self,
+        domain: &'a str,
+    ) -> futures::future::BoxFuture<'a, std::result::Result<BTreeSet<String>, String>> {
+        let servers = self.0.resolve(domain, "NS");
+        let servers = servers.iter().map(|server| server.trim_end_matches('.').to_lowercase());
+        Box::pin(std::future::ready(Ok(servers.collect())))
+    }
+}
+
 #[cfg(feature = "sandbox")]
 async fn sandboxed(
     global: &Global,
@@ -129,15 +141,14 @@ async fn sandboxed(
         .with(clients.clone())
         .with(SecretSources::of_process(folder))
         .with(PublicDns(std::sync::Arc::new(SandboxDns(sandbox.clone()))));
-    let state = sandbox_path(Some(path));
-    let clusters = Clusters::new(sandbox.clone(), SANDBOX_ACCOUNT, Some(state.clone()));
-    let connectors = connectors.with(outside(&sandbox, &clusters));
     if global.kubeconfig.is_some() {
         let connectors = with_cluster(global, connectors).await?;
         return Ok(Connected { clock, clients, connectors });
     }
+    let state = sandbox_path(Some(path));
     let has_clusters = !sandbox.clusters(SANDBOX_ACCOUNT, home.as_str()).is_empty();
     let connectors = if own_cluster || has_clusters {
+        let clusters = Clusters::new(sandbox, SANDBOX_ACCOUNT, Some(state));
         connectors.with(crate::kube::ClusterTransport::new(move |access| {
             let api = clusters
                 .at(access.region.as_str(), &access.endpoint)

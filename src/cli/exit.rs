@@ -33,8 +33,6 @@ pub enum Exit {
     Quota = 18,
     /// What was planned moved.
     Moved = 19,
-    /// Everything is there, and it doesn't do what it is for.
-    Unwell = 20,
 }
 
 impl Exit {

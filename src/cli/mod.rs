@@ -6,9 +6,6 @@ pub mod connect;
 pub mod drive;
 pub mod exit;
 pub mod failure;
-mod files;
-#[cfg(feature = "sandbox")]
-pub mod outside;
 mod plan_file;
 mod print;
 pub mod rotation;

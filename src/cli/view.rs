@@ -4,13 +4,12 @@ use super::args::{Global, Output, ProgressMode};
 use super::drive::Carried;
 use super::print;
 use super::session::Session;
-use crate::acceptance::Check;
 use crate::clock::Clock;
 use crate::event::Sink;
 use crate::plan::Plan;
 use crate::report::plan::{Context, MAX_BYTES, human, json, markdown};
 use crate::report::progress::{Bar, Json, Lines, View};
-use crate::report::{FORMAT_VERSION, Progress as Report, health, summary as end};
+use crate::report::{Progress as Report, summary as end};
 use std::fs::{File, OpenOptions};
 use std::io::{stderr, stdout};
 use std::sync::Mutex;
@@ -130,29 +129,6 @@ impl<'a> Progress<'a> {
 }
 
 /// Shows how a run ended.
-/// What is waited for at the end of an apply, on standard error, unless nothing of it is wanted.
-pub(super) fn waiting(global: &Global, text: &str) {
-    if global.progress != ProgressMode::None {
-        print::note(text);
-    }
-}
-
-/// What somebody outside sees of what was applied.
-pub(super) fn accepted(global: &Global, checks: &[Check]) {
-    let document = serde_json::json!({"format_version": FORMAT_VERSION, "checks": checks});
-    if let Some(mut file) = json_file(global) {
-        let _ = Json::new(&mut file).document("acceptance", &document);
-    }
-    match global.output {
-        Output::Json => print::out(&document.to_string()),
-        Output::Human | Output::Markdown => {
-            let style = print::style(Some(global), print::out_is_terminal());
-            print::out(&health::accepted(checks, &style));
-        }
-    }
-}
-
-/// The end of a run.
 pub(super) fn summary(
     global: &Global,
     session: &Session,

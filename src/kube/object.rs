@@ -20,7 +20,6 @@ mod live;
 mod manifest;
 mod quantity;
 mod rehearse;
-mod rendered;
 mod types;
 
 pub(crate) use entry::field_of;
@@ -28,7 +27,6 @@ pub use entry::{DatabaseUrl, Entry, Stored};
 pub use live::Live;
 pub(crate) use live::{IDENTITY, tags_of};
 pub use manifest::{Holes, Manifest};
-pub use rendered::Unknown;
 pub use types::Type;
 
 use super::client::{Kube, MANAGER};

@@ -16,7 +16,6 @@ pub use database::DatabasePassword;
 use crate::graph::Graph;
 use crate::name::{AccountId, Address, DeploymentName, Partition, Region};
 use crate::spec::Spec;
-use crate::spec::types::network::Zones;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,23 +28,6 @@ pub struct Facts {
     /// The id of the hosted zone that the deployment's names stand in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosted_zone: Option<String>,
-}
-
-impl Facts {
-    /// Facts that stand in for those that AWS would tell, for what doesn't depend on them: how many
-    /// resources a spec has, its Kubernetes objects. Zones that are not named are counted, and
-    /// their letters stand in for them.
-    pub fn assumed(spec: &Spec) -> Facts {
-        let zones = match spec.network.as_ref().map(|network| network.zones()) {
-            Some(Zones::Named(names)) => names.to_vec(),
-            Some(Zones::Count(count)) => ('a'..='z')
-                .take(usize::from(count))
-                .map(|letter| format!("{}{letter}", spec.home_region))
-                .collect(),
-            None => Vec::new(),
-        };
-        Facts { zones, hosted_zone: Some("Z".to_owned()) }
-    }
 }
 
 /// Addresses that resources had in earlier versions of this program, to what they are now. Live

@@ -6,7 +6,6 @@
 
 mod diff;
 pub mod error;
-pub mod health;
 mod page;
 pub mod plan;
 pub mod progress;

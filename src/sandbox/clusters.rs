@@ -170,25 +170,6 @@ impl Clusters {
         api.set_databases(Databases(sandbox.clone()));
     }
 
-    /// What somebody on the internet gets who asks `https://HOST/PATH`: through the names of Route
-    /// 53, the load balancer, its certificate and targets, a port of the nodes, and a pod.
-    ///
-    /// # Errors
-    ///
-    /// Where nothing answers: what such a caller sees.
-    pub fn page(&self, host: &str, path: &str) -> Result<(u16, String), String> {
-        let (region, port) = self.0.sandbox.behind(host)?;
-        let reached = self.0.sandbox.clusters(&self.0.account, &region);
-        let answers = reached
-            .iter()
-            .any(|cluster| self.at(&region, &cluster.url).is_ok_and(|api| api.answers_on(port)));
-        match (answers, path) {
-            (false, _) => Err("connection reset by peer".to_owned()),
-            (true, "/healthz") => Ok((200, "OK".to_owned())),
-            (true, _) => Ok((404, "404 page not found".to_owned())),
-        }
-    }
-
     /// Other clusters that are as these are now, in `sandbox`, which is a fork of theirs, and on
     /// its clock. They are not kept in files.
     pub fn fork(&self, sandbox: &Sandbox) -> Self {

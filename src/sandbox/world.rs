@@ -4,7 +4,6 @@ use super::SERVICES;
 use super::coderd::{Contents, Databases};
 use super::disk::{Disk, OpenError};
 use super::ec2;
-use super::elbv2;
 use super::failure::Failure;
 use super::fault::{Call, Faults, Outcome};
 use super::gate::{Gate, Observer, Refused, Served};
@@ -205,18 +204,6 @@ impl Sandbox {
     /// records of public hosted zones, with CNAMEs and aliases of load balancers followed.
     pub fn resolve(&self, name: &str, kind: &str) -> Vec<String> {
         route53::resolve(&self.world().store, name, kind)
-    }
-
-    /// Where a load balancer sends what comes over HTTPS for `host`: the region, and the port of its
-    /// nodes. The error is what a caller on the internet sees.
-    pub(super) fn behind(&self, host: &str) -> Result<(String, u16), String> {
-        let world = self.world();
-        let now = Millis::of(self.inner.clock.now()).max(world.store.last_time);
-        let at = route53::resolve(&world.store, host, "A");
-        if at.is_empty() {
-            return Err(format!("{host} has no address"));
-        }
-        elbv2::behind(&world.store, &world.knobs, &at, host, now)
     }
 
     /// Whether the database cluster `id` of `region` takes `password` for its master user.

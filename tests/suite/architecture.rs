@@ -20,7 +20,6 @@ const ORDER: &[&[&str]] = &[
     &["guest"],
     &["registry"],
     &["pattern"],
-    &["acceptance"],
     &["report"],
     &["sandbox"],
     &["cli"],

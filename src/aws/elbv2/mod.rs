@@ -5,7 +5,6 @@
 //! answers with what is there, with others it is refused by name.
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
 
-pub mod health;
 pub mod listener;
 pub mod load_balancer;
 pub(crate) mod of_cluster;

@@ -1,7 +1,6 @@
 //! `coderctl apply`.
 
 use super::plan::{obstacle, options};
-use crate::acceptance::{PATIENCE, Verdict};
 use crate::cli::args::{ApplyArgs, Global};
 use crate::cli::drive::{Caller, carry_out, exit_of, has_moved};
 use crate::cli::exit::Exit;
@@ -143,36 +142,5 @@ pub(super) async fn go(
     if let Some(report) = report {
         view::summary(global, session, &carried, &report, &outputs, &kept);
     }
-    match exit_of(&carried.outcome) {
-        Exit::Done if !options.destroy => accept(global, session).await,
-        exit => Ok(exit),
-    }
-}
-
-/// Waits until what was applied does what it is for, as somebody outside sees it. Nothing is taken
-/// back where it does not: what is live stays, and the same look is `coderctl status`.
-async fn accept(global: &Global, session: &Session) -> Result<Exit> {
-    let snapshot = session.observe().await;
-    let Some(subject) = super::status::subject(session, &snapshot) else { return Ok(Exit::Done) };
-    let mut said = Vec::new();
-    let checks = subject
-        .wait(&session.cx, PATIENCE, |checks| {
-            // What is waited for is said once, not every time that it is looked at.
-            for check in checks.iter().filter(|check| !check.is_good()) {
-                if !said.contains(&check.name) {
-                    said.push(check.name);
-                    let why = match &check.verdict {
-                        Verdict::Bad { why, .. } | Verdict::Unknown { why } => why.as_str(),
-                        Verdict::Good { .. } => "",
-                    };
-                    view::waiting(global, &format!("waiting for {}: {why}", check.name));
-                }
-            }
-        })
-        .await;
-    view::accepted(global, &checks);
-    if session.cx.cancel.is_cancelled() {
-        return Ok(Exit::Interrupted);
-    }
-    Ok(super::status::exit_of(&checks))
+    Ok(exit_of(&carried.outcome))
 }

@@ -6,18 +6,15 @@ mod completions;
 mod destroy;
 mod explain;
 mod init;
-mod kubeconfig;
 mod lock;
 mod outputs;
 mod pattern;
 mod plan;
-mod render;
 mod rotate;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
-mod status;
 mod validate;
 mod version;
 
@@ -44,9 +41,6 @@ pub(super) async fn run(cli: Cli) -> Result<Exit> {
         Command::Plan(args) => plan::run(&global, &args).await,
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Destroy(args) => destroy::run(&global, &args).await,
-        Command::Status => status::run(&global).await,
-        Command::Kubeconfig(args) => kubeconfig::run(&global, &args).await,
-        Command::Render(args) => render::run(&global, &args),
         Command::Outputs(args) => outputs::run(&global, &args).await,
         Command::Explain(args) => explain::run(&global, &args).await,
         Command::Adopt(args) => adopt::run(&global, &args).await,

@@ -116,17 +116,6 @@ impl Manifest {
         Some(object)
     }
 
-    /// The whole manifest, its holes filled piece by piece with what `told` says.
-    pub(super) fn with(&self, told: impl Fn(&In<String>) -> String) -> Value {
-        let mut object = self.object.clone();
-        for (pointer, text) in &self.holes {
-            if let Some(place) = object.pointer_mut(pointer) {
-                *place = Value::from(text.pieces().iter().map(&told).collect::<String>());
-            }
-        }
-        object
-    }
-
     /// The whole manifest, once everything is known.
     pub(super) fn whole(&self, cx: &Cx) -> Result<Value> {
         let mut object = self.object.clone();

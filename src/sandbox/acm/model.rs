@@ -50,12 +50,6 @@ pub(super) fn of<'a>(view: &View<'a>) -> &'a Acm {
     view.store.regional(view.scope).map_or(&*NOTHING, |regional| &regional.acm)
 }
 
-/// All names of a certificate that was issued.
-pub(crate) fn names_of<'a>(view: &View<'a>, arn: &str) -> &'a [String] {
-    let found = of(view).certificates.get(arn).filter(|found| found.issued.is_some());
-    found.map_or(&[], |found| found.names.as_slice())
-}
-
 /// The same, to change them.
 pub(super) fn of_mut<'a>(cx: &'a mut Cx<'_>) -> &'a mut Acm {
     &mut cx.store.regional_mut(cx.scope).acm

@@ -2,7 +2,6 @@
 //! enough is healthy.
 
 use super::model::{Target, TargetGroup, of, of_mut};
-use crate::sandbox::autoscaling::attached_instances;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::service::{Answer, Cx, View};
 use crate::sandbox::store::Millis;
@@ -14,18 +13,10 @@ use std::time::Duration;
 /// How long a target is `initial`.
 const INITIAL: Duration = Duration::from_secs(60);
 
-/// All targets of a group: those that were registered by call, and the instances of the Auto Scaling
-/// groups that it is attached to.
-fn targets(view: &View<'_>, group: &TargetGroup) -> Vec<Target> {
-    let attached = attached_instances(view.store, view.scope, &group.arn, view.now);
-    let attached = attached.into_iter().map(|instance| Target {
-        id: instance.instance_id,
-        port: group.port,
-        zone: Some(instance.zone),
-        since: Millis::of(instance.since),
-        gone: None,
-    });
-    group.targets.iter().cloned().chain(attached).collect()
+/// All targets of a group: those that were registered by call. What attaches groups otherwise
+/// (Auto Scaling) adds its own here.
+fn targets(group: &TargetGroup) -> Vec<Target> {
+    group.targets.clone()
 }
 
 fn invalid(message: String) -> Failure {
@@ -102,18 +93,11 @@ fn write(group: &TargetGroup, target: &Target, used: bool, now: Millis) -> Value
     })
 }
 
-/// How many targets of a group take requests now.
-pub(super) fn healthy(view: &View<'_>, group: &TargetGroup) -> usize {
-    let all = targets(view, group);
-    let takes = |target: &&Target| target.gone.is_none() && view.now >= target.since.plus(INITIAL);
-    all.iter().filter(takes).count()
-}
-
 pub(super) fn describe(view: &View<'_>, params: &Params) -> Answer {
     let group = of(view).group(params.required("TargetGroupArn"))?;
     let used = !of(view).balancers_of(&group.arn).is_empty();
     let asked = read(params, group)?;
-    let found = targets(view, group);
+    let found = targets(group);
     let there = found.iter().filter(|target| target.gone.is_none_or(|gone| view.now < gone));
     let written: Vec<Value> = there
         .filter(|target| {

@@ -2,7 +2,6 @@
 
 mod attributes;
 mod certificate;
-mod front;
 mod health;
 mod listener;
 mod load_balancer;
@@ -13,7 +12,6 @@ mod tags;
 mod target_group;
 
 pub(crate) use certificate::users_of_certificate;
-pub(crate) use front::behind;
 pub(crate) use load_balancer::{addresses, make_for_service, remove_of_service};
 pub(crate) use model::Elbv2;
 pub(crate) use settle::{is_due, settle};

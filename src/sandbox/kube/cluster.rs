@@ -451,27 +451,6 @@ impl KubeSandbox {
         look(&cluster.store)
     }
 
-    /// Whether a pod that is ready answers on this port of the nodes: one that a Service selects.
-    pub fn answers_on(&self, node_port: u16) -> bool {
-        self.with_store(|store| {
-            let has_port = |service: &&Value| {
-                let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-                ports.clone().any(|port| port["nodePort"] == node_port)
-            };
-            store.of("services").filter(has_port).any(|service| {
-                let Some(selector) = service["spec"]["selector"].as_object() else { return false };
-                store.of("pods").any(|pod| {
-                    pod["metadata"]["namespace"] == service["metadata"]["namespace"]
-                        && selector
-                            .iter()
-                            .all(|(key, value)| pod["metadata"]["labels"][key] == *value)
-                        && is_ready(pod)
-                        && !stopping(pod)
-                })
-            })
-        })
-    }
-
     /// A receiver that wakes when this process changes the store.
     pub(super) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.inner.changes.subscribe()
