@@ -12,6 +12,7 @@ pub mod progress;
 pub mod style;
 pub mod summary;
 mod text;
+pub mod yaml;
 
 pub use error::ErrorReport;
 pub use progress::Progress;

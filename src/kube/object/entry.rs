@@ -157,7 +157,7 @@ impl Entry {
 }
 
 impl DatabaseUrl {
-    fn with(&self, host: &str, password: &str) -> String {
+    pub(super) fn with(&self, host: &str, password: &str) -> String {
         let user = utf8_percent_encode(&self.user, UNRESERVED);
         let database = utf8_percent_encode(&self.database, UNRESERVED);
         format!("postgres://{user}:{password}@{host}:{}/{database}?sslmode=require", self.port)

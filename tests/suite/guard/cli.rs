@@ -73,6 +73,8 @@ fn help_lists_exactly_the_commands() {
         "apply",
         "destroy",
         "outputs",
+        "render",
+        "kubeconfig",
         "explain",
         "adopt",
         "lock",
