@@ -118,6 +118,8 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Shows the values that a deployment gives to others
     Outputs(OutputsArgs),
+    /// Shows what is live and healthy, at a glance
+    Status(StatusArgs),
     /// Writes the Kubernetes manifests that the spec makes, without any cluster
     Render(RenderArgs),
     /// Writes a kubeconfig for the deployment's cluster
@@ -258,6 +260,14 @@ pub struct OutputsArgs {
     /// Its value and nothing else
     #[arg(long, requires = "name")]
     pub raw: bool,
+}
+
+/// Options of `status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// The same as --output json
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `render`.

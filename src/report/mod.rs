@@ -6,6 +6,7 @@
 
 mod diff;
 pub mod error;
+pub mod health;
 mod page;
 pub mod plan;
 pub mod progress;

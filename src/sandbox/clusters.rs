@@ -5,6 +5,8 @@ use super::Sandbox;
 use super::coderd::{DatabaseSource, Login};
 use super::disk::OpenError;
 use super::kube::{KubeSandbox, NodeFacts, NodeSource};
+use super::running::{Backends, scope};
+use super::store::Scope;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,12 +40,43 @@ impl Clusters {
     /// The clusters of `account` in `sandbox`; their state is kept beside the file `path`, or as
     /// long as this lives.
     pub fn new(sandbox: Sandbox, account: &str, path: Option<PathBuf>) -> Self {
-        Clusters(Arc::new(Inner {
-            sandbox,
+        let clusters = Clusters(Arc::new(Inner {
+            sandbox: sandbox.clone(),
             account: account.to_owned(),
             path,
             open: Mutex::default(),
-        }))
+        }));
+        let inner: Arc<dyn Backends> = clusters.0.clone();
+        sandbox.set_backends(Arc::downgrade(&inner));
+        clusters
+    }
+
+    /// What `GET https://host/healthz` answers somebody on the internet: status and body. From
+    /// the name to the load balancer of `region`, its listener, its target group, and a node on
+    /// which a server answers.
+    ///
+    /// # Errors
+    ///
+    /// Where the way ends, in a client's words.
+    pub fn healthz(&self, region: &str, host: &str) -> Result<(u16, String), String> {
+        let Inner { sandbox, account, .. } = self.0.as_ref();
+        let scope = scope(account, region);
+        let addresses = sandbox.resolve(host, "A");
+        let Some(first) = addresses.first() else {
+            return Err(format!("{host} has no address"));
+        };
+        let Some(door) = sandbox.door(&scope, &addresses) else {
+            return Err(format!("connecting to {first}:443: connection refused"));
+        };
+        let parent = host.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+        if !door.names.iter().any(|name| name == host || Some(name) == parent.as_ref()) {
+            let names = door.names.join(", ");
+            return Err(format!("the certificate is for {names}, not for {host}"));
+        }
+        match sandbox.answering(&scope, &door.target_group) {
+            Some(answering) if !answering.is_empty() => Ok((200, "OK".to_owned())),
+            _ => Err("the connection was closed before an answer".to_owned()),
+        }
     }
 
     /// The API at `endpoint`.
@@ -52,7 +85,13 @@ impl Clusters {
     ///
     /// When no cluster of the region has it, or its state can not be read.
     pub fn at(&self, region: &str, endpoint: &str) -> Result<KubeSandbox, Unreachable> {
-        let Inner { sandbox, account, path, open } = self.0.as_ref();
+        self.0.api(region, endpoint)
+    }
+}
+
+impl Inner {
+    fn api(&self, region: &str, endpoint: &str) -> Result<KubeSandbox, Unreachable> {
+        let Inner { sandbox, account, path, open } = self;
         let clusters = sandbox.clusters(account, region);
         let Some(cluster) = clusters.into_iter().find(|cluster| cluster.url == endpoint) else {
             return Err(Unreachable::Nothing(endpoint.to_owned()));
@@ -80,6 +119,22 @@ impl Clusters {
         api.set_databases(Databases(sandbox.clone()));
         open.insert(endpoint.to_owned(), api.clone());
         Ok(api)
+    }
+}
+
+impl Backends for Inner {
+    fn answers(&self, scope: &Scope, instance: &str, port: u16) -> bool {
+        if scope.account != self.account {
+            return false;
+        }
+        self.sandbox.clusters(&self.account, &scope.region).iter().any(|cluster| {
+            let nodes = self.sandbox.nodes(&self.account, &scope.region, &cluster.name);
+            let node = nodes.into_iter().find(|node| node.instance_id == instance);
+            node.is_some_and(|node| {
+                let api = self.api(&scope.region, &cluster.url);
+                node.ready_at.is_some() && api.is_ok_and(|api| api.answers_on(&node.name, port))
+            })
+        })
     }
 }
 

@@ -19,6 +19,7 @@ const ORDER: &[&[&str]] = &[
     &["coderd"],
     &["registry"],
     &["pattern"],
+    &["accept"],
     &["report"],
     &["sandbox"],
     &["cli"],

@@ -3,7 +3,7 @@
 
 use super::harness::config;
 use coderctl::aws::Clients;
-use coderctl::cli::connect::Connected;
+use coderctl::cli::connect::{Connected, internet_of};
 use coderctl::cli::drive::{Caller, Carried, carry_out};
 use coderctl::cli::session::{Session, Target};
 use coderctl::clock::Clock;
@@ -178,6 +178,22 @@ impl Deployment {
         let refused = plan.refusals.iter().map(|refusal| refusal.why.clone());
         let unread = plan.unread.iter().map(|unread| format!("unread {}", unread.kind));
         steps.chain(drift).chain(refused).chain(unread).collect::<Vec<_>>().join("\n")
+    }
+
+    /// A session that can reach the internet, as the program's own can.
+    pub(crate) async fn online(&self, spec: &Loaded) -> Session {
+        let mut session = self.open(spec).await.unwrap();
+        let home = &spec.spec.home_region;
+        let (dns, web) = internet_of(self.sandbox.clone(), self.clusters.clone(), home);
+        session.cx = session.cx.with(dns).with(web);
+        session
+    }
+
+    /// The Kubernetes API of its only cluster.
+    pub(crate) fn kubernetes(&self) -> kube::Client {
+        let endpoint = self.sandbox.clusters("123456789012", "us-east-1").remove(0).url;
+        let api = self.clusters.at("us-east-1", &endpoint).unwrap();
+        kube::Client::new(KubeService::new(api), "default")
     }
 
     /// EC2, for what happens behind the deployment's back.

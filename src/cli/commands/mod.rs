@@ -16,6 +16,7 @@ mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+pub(super) mod status;
 mod validate;
 mod version;
 
@@ -43,6 +44,7 @@ pub(super) async fn run(cli: Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Destroy(args) => destroy::run(&global, &args).await,
         Command::Outputs(args) => outputs::run(&global, &args).await,
+        Command::Status(args) => status::run(&global, &args).await,
         Command::Render(args) => render::run(&global, &args),
         Command::Kubeconfig(args) => kubeconfig::run(&global, &args).await,
         Command::Explain(args) => explain::run(&global, &args).await,

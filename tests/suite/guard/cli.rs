@@ -73,6 +73,7 @@ fn help_lists_exactly_the_commands() {
         "apply",
         "destroy",
         "outputs",
+        "status",
         "render",
         "kubeconfig",
         "explain",

@@ -132,3 +132,41 @@ fn a_kubeconfig_needs_a_cluster() {
     folder.tiny();
     folder.run(&["kubeconfig"]).exits(11).says("makes no cluster");
 }
+
+/// Takes as long as watching an apply does.
+#[test]
+fn what_was_applied_is_healthy_and_can_be_reached() {
+    let folder = Folder::new();
+    let example = format!("{}/{SIMPLE}", env!("CARGO_MANIFEST_DIR"));
+    let of = |args: &[&str]| folder.run(&[args, &["-f", &example]].concat());
+    of(&["status"]).exits(20).says("is not there").says("not healthy");
+    of(&["apply", "--yes"]).exits(0).says("healthz OK: https://coder.example.com/healthz says OK");
+    let status = of(&["status"]).exits(0).says("healthy").says("1 of 1 replicas available");
+    assert!(status.out.lines().all(|line| line.chars().count() <= 80), "{}", status.out);
+    let json: Value = serde_json::from_str(&of(&["status", "--json"]).exits(0).out).unwrap();
+    assert_eq!(json["healthy"], true, "{json}");
+    let url = of(&["outputs", "coder_access_url", "--raw"]).exits(0).out;
+    assert_eq!(url, "https://coder.example.com\n");
+
+    let out = of(&["kubeconfig"]).exits(0).out;
+    let config: Value = serde_saphyr::from_str(&out).unwrap();
+    assert_eq!(config["current-context"], "coder-prod");
+    let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+    assert!(server.starts_with("https://") && server.ends_with(".eks.amazonaws.com"), "{server}");
+    let exec = &config["users"][0]["user"]["exec"];
+    assert_eq!(exec["apiVersion"], "client.authentication.k8s.io/v1beta1");
+    assert_eq!(config["users"][0]["user"].as_object().unwrap().len(), 1, "a credential is inside");
+    let file = folder.path("kube.yaml");
+    let into = file.to_str().unwrap();
+    of(&["kubeconfig", "-o", into]).exits(0);
+    of(&["kubeconfig", "-o", into]).exits(0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), out);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    folder.write("kube.yaml", "apiVersion: v1\n");
+    of(&["kubeconfig", "-o", into]).exits(13).says("--force");
+    of(&["kubeconfig", "-o", into, "--force"]).exits(0);
+}
