@@ -107,6 +107,29 @@ pub enum What {
         /// The sentence.
         text: String,
     },
+    /// After an apply: something of what makes the deployment usable is as it should be.
+    CheckPassed {
+        /// What was looked at: `targets`.
+        check: String,
+        /// What was found.
+        found: String,
+    },
+    /// After an apply: it is not yet, and is looked at again.
+    CheckWaits {
+        /// What was looked at.
+        check: String,
+        /// Why not.
+        why: String,
+    },
+    /// After an apply: it is not.
+    CheckFailed {
+        /// What was looked at.
+        check: String,
+        /// Why not.
+        why: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
     /// A run ends.
     RunFinished {
         /// Steps done.

@@ -21,6 +21,7 @@
 //! | [`guest`] | what others make in what is ours |
 //! | [`registry`] | every kind, in the order in which they must exist |
 //! | [`pattern`] | (spec, facts) -> graph |
+//! | [`accept`] | whether what was made is usable: from its name to its answer |
 //! | [`report`] | plan and events -> terminal, lines, JSON, Markdown |
 //! | [`sandbox`] | the embedded AWS and cluster; shares no code with the kinds |
 //! | [`cli`] | one file a command |
@@ -33,6 +34,7 @@
 //! * Only `aws/call.rs` sees an SDK error.
 //! * While planning, every operation that is not a read is refused before it is sent.
 
+pub mod accept;
 pub mod aws;
 pub mod cli;
 pub mod clock;

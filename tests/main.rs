@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod suite {
+    mod accept;
     mod architecture;
     mod coderd;
     mod comes_back;

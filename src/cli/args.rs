@@ -118,6 +118,12 @@ pub enum Command {
     Destroy(DestroyArgs),
     /// Shows the values that a deployment gives to others
     Outputs(OutputsArgs),
+    /// Shows what is live and healthy, at a glance
+    Status(StatusArgs),
+    /// Writes the Kubernetes manifests that the spec makes, without any cluster
+    Render(RenderArgs),
+    /// Writes a kubeconfig for the deployment's cluster
+    Kubeconfig(KubeconfigArgs),
     /// Explains a section of the spec, or what stands behind an address
     Explain(ExplainArgs),
     /// Takes over a resource that was made by other means
@@ -260,6 +266,33 @@ pub struct OutputsArgs {
     /// Its value and nothing else
     #[arg(long, requires = "name")]
     pub raw: bool,
+}
+
+/// Options of `status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// The same as --output json
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `render`.
+#[derive(Clone, Debug, Args)]
+pub struct RenderArgs {
+    /// Writes one file an object into DIR, instead of one stream to standard output
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `kubeconfig`.
+#[derive(Clone, Debug, Args)]
+pub struct KubeconfigArgs {
+    /// Writes it to FILE, which only its owner may read, instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Replaces FILE even if this command did not write it
+    #[arg(long, requires = "out")]
+    pub force: bool,
 }
 
 /// Options of `explain`.

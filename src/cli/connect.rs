@@ -4,6 +4,9 @@ use super::args::Global;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
 use super::trace::TraceParent;
+use crate::accept::web::PublicWeb;
+#[cfg(feature = "sandbox")]
+use crate::accept::web::Web;
 use crate::aws::Clients;
 use crate::aws::clients::{AssumeRole, Connection};
 #[cfg(feature = "sandbox")]
@@ -64,8 +67,10 @@ pub async fn connect(
     }
     let connectors =
         Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
-    let connectors =
-        connectors.with(PublicDns::of_machine()).with(crate::kube::ClusterTransport::over_tls());
+    let connectors = connectors
+        .with(PublicDns::of_machine())
+        .with(PublicWeb::of_machine())
+        .with(crate::kube::ClusterTransport::over_tls());
     let connectors = with_cluster(global, connectors).await?;
     Ok(Connected { clock, clients, connectors })
 }
@@ -110,6 +115,44 @@ impl Dns for SandboxDns {
         let servers = servers.iter().map(|server| server.trim_end_matches('.').to_lowercase());
         Box::pin(std::future::ready(Ok(servers.collect())))
     }
+
+    fn addresses<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> futures::future::BoxFuture<'a, std::result::Result<BTreeSet<String>, String>> {
+        let addresses = self.0.resolve(name, "A").into_iter().collect();
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+/// The internet, from the sandbox's names to the servers in its clusters.
+#[cfg(feature = "sandbox")]
+struct SandboxWeb {
+    clusters: crate::sandbox::Clusters,
+    region: Region,
+}
+
+#[cfg(feature = "sandbox")]
+impl Web for SandboxWeb {
+    fn healthz<'a>(
+        &'a self,
+        host: &'a str,
+    ) -> futures::future::BoxFuture<'a, std::result::Result<(u16, String), String>> {
+        let answer = self.clusters.healthz(self.region.as_str(), host);
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// What stands for the internet around a sandbox.
+#[cfg(feature = "sandbox")]
+pub fn internet_of(
+    sandbox: crate::sandbox::Sandbox,
+    clusters: crate::sandbox::Clusters,
+    home: &Region,
+) -> (PublicDns, PublicWeb) {
+    let web = SandboxWeb { clusters, region: home.clone() };
+    let dns = PublicDns(std::sync::Arc::new(SandboxDns(sandbox)));
+    (dns, PublicWeb(std::sync::Arc::new(web)))
 }
 
 #[cfg(feature = "sandbox")]
@@ -137,18 +180,18 @@ async fn sandboxed(
         )))
         .build();
     let clients = Clients::from_config(base, true, clock, clock.unix());
-    let connectors = Connectors::default()
-        .with(clients.clone())
-        .with(SecretSources::of_process(folder))
-        .with(PublicDns(std::sync::Arc::new(SandboxDns(sandbox.clone()))));
+    let connectors =
+        Connectors::default().with(clients.clone()).with(SecretSources::of_process(folder));
+    let state = sandbox_path(Some(path));
+    let clusters = Clusters::new(sandbox.clone(), SANDBOX_ACCOUNT, Some(state.clone()));
+    let (dns, web) = internet_of(sandbox.clone(), clusters.clone(), home);
+    let connectors = connectors.with(dns).with(web);
     if global.kubeconfig.is_some() {
         let connectors = with_cluster(global, connectors).await?;
         return Ok(Connected { clock, clients, connectors });
     }
-    let state = sandbox_path(Some(path));
     let has_clusters = !sandbox.clusters(SANDBOX_ACCOUNT, home.as_str()).is_empty();
     let connectors = if own_cluster || has_clusters {
-        let clusters = Clusters::new(sandbox, SANDBOX_ACCOUNT, Some(state));
         connectors.with(crate::kube::ClusterTransport::new(move |access| {
             let api = clusters
                 .at(access.region.as_str(), &access.endpoint)

@@ -33,6 +33,8 @@ pub enum Exit {
     Quota = 18,
     /// What was planned moved.
     Moved = 19,
+    /// Everything is made, and it can not be used (yet).
+    Unhealthy = 20,
 }
 
 impl Exit {

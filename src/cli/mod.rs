@@ -14,6 +14,7 @@ pub mod trace;
 mod view;
 
 pub use args::Cli;
+pub use commands::status::accept;
 pub use exit::Exit;
 pub use failure::{Failure, Result};
 pub use plan_file::PlanFile;

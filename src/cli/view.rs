@@ -116,6 +116,12 @@ impl<'a> Progress<'a> {
         views
     }
 
+    /// Where events go after the run.
+    pub(super) fn more(&self) -> Option<Sink> {
+        let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        running.as_ref().map(|(report, _)| report.sink())
+    }
+
     /// Ends all views, and gives what they have told.
     pub(super) fn finish(&self) -> Option<Report> {
         let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

@@ -20,6 +20,7 @@ mod live;
 mod manifest;
 mod quantity;
 mod rehearse;
+mod render;
 mod types;
 
 pub(crate) use entry::field_of;
@@ -27,6 +28,7 @@ pub use entry::{DatabaseUrl, Entry, Stored};
 pub use live::Live;
 pub(crate) use live::{IDENTITY, tags_of};
 pub use manifest::{Holes, Manifest};
+pub use render::Named;
 pub use types::Type;
 
 use super::client::{Kube, MANAGER};

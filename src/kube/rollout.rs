@@ -70,6 +70,40 @@ impl fmt::Display for Replicas {
     }
 }
 
+/// How a Deployment is doing now.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// How many pods it wants, and has.
+    pub(crate) replicas: Replicas,
+    /// What the worst pod says of itself, where one says anything.
+    pub(crate) trouble: Option<String>,
+    /// The images of its template.
+    pub(crate) images: Vec<String>,
+}
+
+/// Looks at a Deployment once; `None` where it is not there.
+pub(crate) async fn look(
+    cx: &Cx,
+    kube: &Kube,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Look>> {
+    let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+    let found = kube.look(cx, &Call::get(path, "deployments", false)).await?;
+    let Some(deployment) = found else { return Ok(None) };
+    let replicas = Replicas::of(&deployment);
+    let trouble = match of_deployment(&deployment) {
+        Some(trouble) => Some(trouble),
+        None if replicas.are_ready() => None,
+        None => pods::worst(cx, kube, namespace, &deployment).await?,
+    };
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array();
+    let images = containers.into_iter().flatten().filter_map(|one| one["image"].as_str());
+    let images = images.map(str::to_owned).collect();
+    let trouble = trouble.map(|trouble| cx.masks.clean(&trouble.why));
+    Ok(Some(Look { replicas, trouble, images }))
+}
+
 /// Waits until the Deployment runs as it should, and gives it.
 ///
 /// # Errors

@@ -9,13 +9,16 @@ mod identity;
 mod ingress;
 mod network;
 mod objects;
+mod render;
 mod security_groups;
 
 pub use database::DatabasePassword;
+pub use render::{Rendered, manifests};
 
 use crate::graph::Graph;
 use crate::name::{AccountId, Address, DeploymentName, Partition, Region};
 use crate::spec::Spec;
+use crate::spec::types::network::Zones;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,6 +31,22 @@ pub struct Facts {
     /// The id of the hosted zone that the deployment's names stand in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosted_zone: Option<String>,
+}
+
+impl Facts {
+    /// Facts for a look without AWS: zones that the spec does not name are the first letters, and
+    /// the hosted zone is any. What is shown must not depend on them.
+    pub fn assumed(spec: &Spec) -> Facts {
+        let zones = match spec.network.as_ref().map(|network| network.zones()) {
+            Some(Zones::Named(names)) => names.to_vec(),
+            Some(Zones::Count(count)) => ('a'..='z')
+                .take(usize::from(count))
+                .map(|letter| format!("{}{letter}", spec.home_region))
+                .collect(),
+            None => Vec::new(),
+        };
+        Facts { zones, hosted_zone: Some("Z".to_owned()) }
+    }
 }
 
 /// Addresses that resources had in earlier versions of this program, to what they are now. Live

@@ -6,6 +6,7 @@
 
 mod diff;
 pub mod error;
+pub mod health;
 mod page;
 pub mod plan;
 pub mod progress;
@@ -13,6 +14,7 @@ pub mod rotation;
 pub mod style;
 pub mod summary;
 mod text;
+pub mod yaml;
 
 pub use error::ErrorReport;
 pub use progress::Progress;

@@ -6,6 +6,7 @@ use super::disk::OpenError;
 use super::doorkeeper::signer;
 use super::eks::{Access, Around, Endpoint};
 use super::kube::{self, Caller, Grant, KubeBody, KubeSandbox, NodeFacts, NodeSource};
+use super::running::{Backends, scope};
 use super::store::Scope;
 use super::{Lost, Sandbox};
 use crate::clock::Clock;
@@ -54,12 +55,43 @@ impl Clusters {
     /// The clusters of `account` in `sandbox`; their state is kept beside the file `path`, or as
     /// long as this lives.
     pub fn new(sandbox: Sandbox, account: &str, path: Option<PathBuf>) -> Self {
-        Clusters(Arc::new(Inner {
-            sandbox,
+        let clusters = Clusters(Arc::new(Inner {
+            sandbox: sandbox.clone(),
             account: account.to_owned(),
             path,
             open: Mutex::default(),
-        }))
+        }));
+        let inner: Arc<dyn Backends> = clusters.0.clone();
+        sandbox.set_backends(Arc::downgrade(&inner));
+        clusters
+    }
+
+    /// What `GET https://host/healthz` answers somebody on the internet: status and body. From
+    /// the name to the load balancer of `region`, its listener, its target group, and a node on
+    /// which a server answers.
+    ///
+    /// # Errors
+    ///
+    /// Where the way ends, in a client's words.
+    pub fn healthz(&self, region: &str, host: &str) -> Result<(u16, String), String> {
+        let Inner { sandbox, account, .. } = self.0.as_ref();
+        let scope = scope(account, region);
+        let addresses = sandbox.resolve(host, "A");
+        let Some(first) = addresses.first() else {
+            return Err(format!("{host} has no address"));
+        };
+        let Some(door) = sandbox.door(&scope, &addresses) else {
+            return Err(format!("connecting to {first}:443: connection refused"));
+        };
+        let parent = host.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+        if !door.names.iter().any(|name| name == host || Some(name) == parent.as_ref()) {
+            let names = door.names.join(", ");
+            return Err(format!("the certificate is for {names}, not for {host}"));
+        }
+        match sandbox.answering(&scope, &door.target_group) {
+            Some(answering) if !answering.is_empty() => Ok((200, "OK".to_owned())),
+            _ => Err("the connection was closed before an answer".to_owned()),
+        }
     }
 
     /// The API at `endpoint`.
@@ -70,7 +102,7 @@ impl Clusters {
     pub fn at(&self, region: &str, endpoint: &str) -> Result<KubeSandbox, Unreachable> {
         let clusters = self.0.sandbox.clusters(&self.0.account, region);
         match clusters.into_iter().find(|cluster| cluster.url == endpoint) {
-            Some(cluster) => Ok(self.open(&self.0.account, region, &cluster)?),
+            Some(cluster) => Ok(self.0.open(&self.0.account, region, &cluster)?),
             None => Err(Unreachable::Nothing(endpoint.to_owned())),
         }
     }
@@ -87,7 +119,7 @@ impl Clusters {
     ) -> Result<Response<KubeBody>, Lost> {
         let (id, below) = split(request.uri());
         let Some((account, region, cluster)) = self.of_id(&id) else { return Err(Lost) };
-        let api = self.open(&account, &region, &cluster).map_err(|_| Lost)?;
+        let api = self.0.open(&account, &region, &cluster).map_err(|_| Lost)?;
         let bearer = request.headers().get(header::AUTHORIZATION);
         let bearer = bearer.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let token = bearer.strip_prefix("Bearer ").unwrap_or_default();
@@ -122,54 +154,6 @@ impl Clusters {
         })
     }
 
-    fn open(
-        &self,
-        account: &str,
-        region: &str,
-        cluster: &Endpoint,
-    ) -> Result<KubeSandbox, OpenError> {
-        let Inner { sandbox, path, open, .. } = self.0.as_ref();
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.get(&cluster.id) {
-            return Ok(known.api.clone());
-        }
-        let id = cluster.id.to_lowercase();
-        let clock = sandbox.clock();
-        let path = path.as_ref().map(|path| path.with_extension(format!("{id}.cluster.json")));
-        let seed = if path.is_some() { clock.unix() } else { 7 };
-        let api = KubeSandbox::behind(sandbox.gate(), path.as_deref(), clock, seed)?;
-        let reached = Open {
-            api: api.clone(),
-            account: account.to_owned(),
-            region: region.to_owned(),
-            name: cluster.name.clone(),
-        };
-        self.surround(&reached);
-        open.insert(cluster.id.clone(), reached);
-        Ok(api)
-    }
-
-    /// Gives a cluster its nodes, its databases, and the AWS around it.
-    fn surround(&self, Open { api, account, region, name }: &Open) {
-        let sandbox = &self.0.sandbox;
-        api.set_nodes(Nodes {
-            sandbox: sandbox.clone(),
-            account: account.clone(),
-            region: region.clone(),
-            cluster: name.clone(),
-        });
-        api.set_cloud(Around {
-            sandbox: sandbox.clone(),
-            scope: Scope {
-                account: account.clone(),
-                region: region.clone(),
-                access_key: String::new(),
-            },
-            cluster: name.clone(),
-        });
-        api.set_databases(Databases(sandbox.clone()));
-    }
-
     /// Other clusters that are as these are now, in `sandbox`, which is a fork of theirs, and on
     /// its clock. They are not kept in files.
     pub fn fork(&self, sandbox: &Sandbox) -> Self {
@@ -178,7 +162,7 @@ impl Clusters {
         for (id, cluster) in &*self.0.open.lock().unwrap_or_else(PoisonError::into_inner) {
             let api = cluster.api.fork_on(sandbox.clock(), sandbox.gate());
             let cluster = Open { api, ..cluster.clone() };
-            fork.surround(&cluster);
+            fork.0.surround(&cluster);
             taken.insert(id.clone(), cluster);
         }
         *fork.0.open.lock().unwrap_or_else(PoisonError::into_inner) = taken;
@@ -209,6 +193,72 @@ fn split(uri: &Uri) -> (String, String) {
 pub(super) fn is_of_cluster(uri: &Uri) -> bool {
     let id = split(uri).0;
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl Inner {
+    fn open(
+        &self,
+        account: &str,
+        region: &str,
+        cluster: &Endpoint,
+    ) -> Result<KubeSandbox, OpenError> {
+        let Inner { sandbox, path, open, .. } = self;
+        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(&cluster.id) {
+            return Ok(known.api.clone());
+        }
+        let id = cluster.id.to_lowercase();
+        let clock = sandbox.clock();
+        let path = path.as_ref().map(|path| path.with_extension(format!("{id}.cluster.json")));
+        let seed = if path.is_some() { clock.unix() } else { 7 };
+        let api = KubeSandbox::behind(sandbox.gate(), path.as_deref(), clock, seed)?;
+        let reached = Open {
+            api: api.clone(),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            name: cluster.name.clone(),
+        };
+        self.surround(&reached);
+        open.insert(cluster.id.clone(), reached);
+        Ok(api)
+    }
+
+    /// Gives a cluster its nodes, its databases, and the AWS around it.
+    fn surround(&self, Open { api, account, region, name }: &Open) {
+        let sandbox = &self.sandbox;
+        api.set_nodes(Nodes {
+            sandbox: sandbox.clone(),
+            account: account.clone(),
+            region: region.clone(),
+            cluster: name.clone(),
+        });
+        api.set_cloud(Around {
+            sandbox: sandbox.clone(),
+            scope: Scope {
+                account: account.clone(),
+                region: region.clone(),
+                access_key: String::new(),
+            },
+            cluster: name.clone(),
+        });
+        api.set_databases(Databases(sandbox.clone()));
+    }
+}
+
+impl Backends for Inner {
+    fn answers(&self, scope: &Scope, instance: &str, port: u16) -> bool {
+        if scope.account != self.account {
+            return false;
+        }
+        self.sandbox.clusters(&self.account, &scope.region).iter().any(|cluster| {
+            let nodes = self.sandbox.nodes(&self.account, &scope.region, &cluster.name);
+            let node = nodes.into_iter().find(|node| node.instance_id == instance);
+            node.is_some_and(|node| {
+                let api = self.open(&scope.account, &scope.region, cluster);
+                node.ready_at.is_some() && api.is_ok_and(|api| api.answers_on(&node.name, port))
+            })
+        })
+    }
 }
 
 /// The nodes of one cluster.

@@ -3,12 +3,23 @@
 
 use super::autoscaling::{Attached, attached_instances};
 use super::eks::{self, Endpoint, Node};
+use super::elbv2::{self, Door};
 use super::store::{Account, Scope};
 use super::sts::Session;
 use super::world::Sandbox;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Weak;
+
+/// What runs on instances: nothing that AWS knows, but what its health checks and its load
+/// balancers meet.
+pub(super) trait Backends: fmt::Debug + Send + Sync {
+    /// Whether something answers on `port` of the instance.
+    fn answers(&self, scope: &Scope, instance: &str, port: u16) -> bool;
+}
 
 /// The scope of a look, which is nobody's call.
-fn scope(account: &str, region: &str) -> Scope {
+pub(super) fn scope(account: &str, region: &str) -> Scope {
     Scope { account: account.to_owned(), region: region.to_owned(), access_key: String::new() }
 }
 
@@ -51,5 +62,28 @@ impl Sandbox {
     ) -> Vec<Attached> {
         let scope = scope(account, region);
         self.look(&scope, |store, now| attached_instances(store, &scope, target_group, now))
+    }
+
+    /// From now on, targets are as healthy as what runs on them.
+    pub(super) fn set_backends(&self, backends: Weak<dyn Backends>) {
+        *self.behind() = Some(backends);
+    }
+
+    /// The instances of a target group's Auto Scaling groups that answer on its port; `None` where
+    /// nobody can tell.
+    pub(super) fn answering(&self, scope: &Scope, target_group: &str) -> Option<BTreeSet<String>> {
+        let backends = self.behind().as_ref()?.upgrade()?;
+        let (port, attached) = self.look(scope, |store, now| {
+            let port = elbv2::port_of(store, scope, target_group);
+            (port, attached_instances(store, scope, target_group, now))
+        });
+        let port = port?;
+        let ids = attached.into_iter().map(|attached| attached.instance_id);
+        Some(ids.filter(|id| backends.answers(scope, id, port)).collect())
+    }
+
+    /// What a client at one of these addresses meets on port 443 in an account and region.
+    pub(super) fn door(&self, scope: &Scope, addresses: &[String]) -> Option<Door> {
+        self.look(scope, |store, now| elbv2::door(store, scope, addresses, now))
     }
 }

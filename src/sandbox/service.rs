@@ -92,6 +92,9 @@ pub(crate) struct View<'a> {
     pub(crate) now: Millis,
     /// What the tests may turn.
     pub(crate) knobs: &'a Knobs,
+    /// Instances on which something answers where a target group asks; `None` where nobody can
+    /// tell.
+    pub(crate) answering: Option<&'a std::collections::BTreeSet<String>>,
 }
 
 /// What a write gets.
@@ -110,7 +113,13 @@ pub(crate) struct Cx<'a> {
 impl Cx<'_> {
     /// The world as a read sees it.
     pub(crate) fn view(&self) -> View<'_> {
-        View { store: self.store, scope: self.scope, now: self.now, knobs: self.knobs }
+        View {
+            store: self.store,
+            scope: self.scope,
+            now: self.now,
+            knobs: self.knobs,
+            answering: None,
+        }
     }
 
     /// A new id in AWS's form, `vpc-0123456789abcdef0`. The same seed gives the same ids.

@@ -12,6 +12,7 @@ use super::law;
 use super::rds;
 use super::request::{guessed_protocol, read, request_id};
 use super::route53;
+use super::running::Backends;
 use super::service::{Act, Answer, Cx, Operation, Service, View};
 use super::store::{Millis, Scope, Store};
 use super::wire::auth::{self, Signed};
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// The account of calls whose access key names none.
@@ -38,6 +39,8 @@ struct Inner {
     clock: Clock,
     world: Mutex<World>,
     gate: Arc<Gate>,
+    /// What runs on the instances, where somebody can tell.
+    behind: Mutex<Option<Weak<dyn Backends>>>,
 }
 
 #[derive(Debug)]
@@ -86,7 +89,14 @@ impl Sandbox {
 
     fn with(clock: Clock, store: Arc<Store>, disk: Option<Disk>) -> Self {
         let world = World { store, history: VecDeque::new(), knobs: Knobs::default(), disk };
-        Sandbox { inner: Arc::new(Inner { clock, world: Mutex::new(world), gate: Arc::default() }) }
+        Sandbox {
+            inner: Arc::new(Inner {
+                clock,
+                world: Mutex::new(world),
+                gate: Arc::default(),
+                behind: Mutex::default(),
+            }),
+        }
     }
 
     /// The world's clock.
@@ -372,6 +382,13 @@ impl Sandbox {
             (board.faults().lag, board.faults().fresh_ids_not_found)
         };
         let params = asked.params.as_ref().map_err(Clone::clone)?;
+        // Before the world is locked: who answers asks the world itself.
+        let answering = match asked.operation.name {
+            "DescribeTargetHealth" => {
+                self.answering(&asked.scope, params.text("TargetGroupArn").unwrap_or_default())
+            }
+            _ => None,
+        };
         let mut world = self.world();
         let world = &mut *world;
         let known = world.store.clone();
@@ -392,7 +409,13 @@ impl Sandbox {
         let answer = match asked.operation.act {
             Act::Read(act) => {
                 let (store, now) = world.seen_by_reads(&asked.scope, now, lag);
-                let view = View { store: &store, scope: &asked.scope, now, knobs: &world.knobs };
+                let view = View {
+                    store: &store,
+                    scope: &asked.scope,
+                    now,
+                    knobs: &world.knobs,
+                    answering: answering.as_ref(),
+                };
                 act(&view, params)
             }
             Act::Write(act) => {
@@ -417,6 +440,10 @@ impl Sandbox {
 
     fn world(&self) -> MutexGuard<'_, World> {
         self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn behind(&self) -> MutexGuard<'_, Option<Weak<dyn Backends>>> {
+        self.inner.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

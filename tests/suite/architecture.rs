@@ -20,6 +20,7 @@ const ORDER: &[&[&str]] = &[
     &["guest"],
     &["registry"],
     &["pattern"],
+    &["accept"],
     &["report"],
     &["sandbox"],
     &["cli"],

@@ -5,7 +5,7 @@ use super::harness::{REGION, config};
 pub(crate) use super::picture::difference;
 use super::picture::picture;
 use coderctl::aws::Clients;
-use coderctl::cli::connect::Connected;
+use coderctl::cli::connect::{Connected, internet_of};
 use coderctl::cli::drive::{Caller, Carried, carry_out};
 use coderctl::cli::session::{Session, Target};
 use coderctl::clock::Clock;
@@ -212,6 +212,15 @@ impl Deployment {
     /// AWS, for what happens behind the deployment's back.
     pub(crate) fn config(&self) -> aws_config::SdkConfig {
         config(&self.sandbox)
+    }
+
+    /// A session that can reach the internet, as the program's own can.
+    pub(crate) async fn online(&self, spec: &Loaded) -> Session {
+        let mut session = self.open(spec).await.unwrap();
+        let home = &spec.spec.home_region;
+        let (dns, web) = internet_of(self.sandbox.clone(), self.clusters.clone(), home);
+        session.cx = session.cx.with(dns).with(web);
+        session
     }
 
     /// EC2, for what happens behind the deployment's back.

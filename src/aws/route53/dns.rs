@@ -15,6 +15,10 @@ pub trait Dns: Send + Sync {
         &'a self,
         domain: &'a str,
     ) -> BoxFuture<'a, Result<BTreeSet<String>, String>>;
+
+    /// The IPv4 addresses of a name, aliases followed; empty when it has none. The error says why
+    /// nobody answered.
+    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<BTreeSet<String>, String>>;
 }
 
 /// Where the public DNS is asked; a connector of [`crate::kind::Cx`].
@@ -41,22 +45,32 @@ impl Dns for Machine {
         &'a self,
         domain: &'a str,
     ) -> BoxFuture<'a, Result<BTreeSet<String>, String>> {
-        Box::pin(async move {
-            let resolver = TokioResolver::builder_tokio()
-                .and_then(|builder| builder.build())
-                .map_err(|error| error.to_string())?;
-            // With the final dot, so that no search domain is put behind it.
-            let answer = resolver.lookup(format!("{domain}."), RecordType::NS).await;
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) if error.is_no_records_found() => return Ok(BTreeSet::new()),
-                Err(error) => return Err(error.to_string()),
-            };
-            let servers = answer.answers().iter().filter_map(|record| match &record.data {
-                RData::NS(server) => Some(super::plain(&server.0.to_utf8())),
-                _ => None,
-            });
-            Ok(servers.collect())
-        })
+        Box::pin(ask(domain, RecordType::NS, |data| match data {
+            RData::NS(server) => Some(super::plain(&server.0.to_utf8())),
+            _ => None,
+        }))
+    }
+
+    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<BTreeSet<String>, String>> {
+        Box::pin(ask(name, RecordType::A, |data| match data {
+            RData::A(address) => Some(address.0.to_string()),
+            _ => None,
+        }))
+    }
+}
+
+async fn ask(
+    name: &str,
+    kind: RecordType,
+    read: fn(&RData) -> Option<String>,
+) -> Result<BTreeSet<String>, String> {
+    let resolver = TokioResolver::builder_tokio()
+        .and_then(|builder| builder.build())
+        .map_err(|error| error.to_string())?;
+    // With the final dot, so that no search domain is put behind it.
+    match resolver.lookup(format!("{name}."), kind).await {
+        Ok(answer) => Ok(answer.answers().iter().filter_map(|record| read(&record.data)).collect()),
+        Err(error) if error.is_no_records_found() => Ok(BTreeSet::new()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -132,6 +132,13 @@ pub(super) async fn go(
     let progress = view::Progress::new(global, session.cx.clock);
     let carried =
         carry_out(session, plan, options, &Caller::from_env(), |_, plan| progress.sink(plan)).await;
+    let accepted = match &carried {
+        Ok(carried) if exit_of(&carried.outcome) == Exit::Done => match progress.more() {
+            Some(sink) => super::status::accept(session, options, &sink).await,
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    };
     let report = progress.finish();
     let carried = carried?;
     let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
@@ -142,5 +149,6 @@ pub(super) async fn go(
     if let Some(report) = report {
         view::summary(global, session, &carried, &report, &outputs, &kept);
     }
+    accepted?;
     Ok(exit_of(&carried.outcome))
 }

@@ -6,15 +6,18 @@ mod completions;
 mod destroy;
 mod explain;
 mod init;
+mod kubeconfig;
 mod lock;
 mod outputs;
 mod pattern;
 mod plan;
+mod render;
 mod rotate;
 mod runs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+pub(super) mod status;
 mod validate;
 mod version;
 
@@ -42,6 +45,9 @@ pub(super) async fn run(cli: Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(&global, &args).await,
         Command::Destroy(args) => destroy::run(&global, &args).await,
         Command::Outputs(args) => outputs::run(&global, &args).await,
+        Command::Status(args) => status::run(&global, &args).await,
+        Command::Render(args) => render::run(&global, &args),
+        Command::Kubeconfig(args) => kubeconfig::run(&global, &args).await,
         Command::Explain(args) => explain::run(&global, &args).await,
         Command::Adopt(args) => adopt::run(&global, &args).await,
         Command::Rotate(args) => rotate::run(&global, &args).await,

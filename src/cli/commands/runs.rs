@@ -73,6 +73,9 @@ fn line(event: &Event) -> String {
         What::Interrupted => "interrupted".to_owned(),
         What::LockLost { holder } => format!("the lock was lost: {holder}"),
         What::Note { text } => text.clone(),
+        What::CheckPassed { check, found } => format!("{check} OK: {found}"),
+        What::CheckWaits { check, why } => format!("waiting for {check}: {why}"),
+        What::CheckFailed { check, why, .. } => format!("{check} failed: {why}"),
         What::RunFinished { done, failed, skipped, elapsed, .. } => {
             format!("run ends after {elapsed} s: {done} done, {failed} failed, {skipped} skipped")
         }

@@ -5,7 +5,6 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
 use crate::cli::print;
 use crate::pattern::{Facts, graph};
-use crate::spec::types::network::Zones;
 use crate::spec::{Loaded, Spec};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -49,18 +48,10 @@ fn shown(_: &Loaded, global: &Global) -> String {
 }
 
 /// How many resources each section asks for. Zones that are not named are counted, whichever
-/// they will be: their letters stand in for them.
+/// they will be.
 fn resources(spec: &Spec) -> BTreeMap<String, usize> {
-    let zones = match spec.network.as_ref().map(|network| network.zones()) {
-        Some(Zones::Named(names)) => names.to_vec(),
-        Some(Zones::Count(count)) => ('a'..='z')
-            .take(usize::from(count))
-            .map(|letter| format!("{}{letter}", spec.home_region))
-            .collect(),
-        None => Vec::new(),
-    };
     let mut sections = BTreeMap::new();
-    if let Ok(graph) = graph(spec, &Facts { zones, hosted_zone: Some("Z".to_owned()) }) {
+    if let Ok(graph) = graph(spec, &Facts::assumed(spec)) {
         for node in &graph.nodes {
             *sections.entry(node.address.section().to_owned()).or_default() += 1;
         }

@@ -199,7 +199,7 @@ impl DatabaseUrl {
             .hint("apply without --exclude: the database's part of the change comes first"))
     }
 
-    fn with(&self, host: &str, password: &str) -> String {
+    pub(super) fn with(&self, host: &str, password: &str) -> String {
         let user = utf8_percent_encode(&self.user, UNRESERVED);
         let database = utf8_percent_encode(&self.database, UNRESERVED);
         format!("postgres://{user}:{password}@{host}:{}/{database}?sslmode=require", self.port)

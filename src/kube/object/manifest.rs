@@ -103,6 +103,17 @@ impl Manifest {
         (object, unknown)
     }
 
+    /// The whole manifest for readers; `hole` says what stands where other resources fill it.
+    pub(super) fn shown(&self, hole: impl Fn(&In<String>) -> String) -> Value {
+        let mut object = self.object.clone();
+        for (pointer, text) in &self.holes {
+            if let Some(place) = object.pointer_mut(pointer) {
+                *place = Value::from(text.pieces().iter().map(&hole).collect::<String>());
+            }
+        }
+        object
+    }
+
     /// The whole manifest, if nothing else fills any of it.
     pub(super) fn literal(&self) -> Option<Value> {
         let mut object = self.object.clone();

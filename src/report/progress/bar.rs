@@ -206,6 +206,15 @@ impl<W: Write> Bar<W> {
                 self.mark(Paint::Bad, "!", &text)
             }
             What::Note { text } => self.mark(Paint::Odd, "!", text),
+            What::CheckPassed { check, found } => {
+                self.mark(Paint::Good, "✓", &format!("{check}: {found}"))
+            }
+            What::CheckFailed { check, why, .. } => {
+                self.mark(Paint::Bad, "✗", &format!("{check}: {why}"))
+            }
+            What::CheckWaits { check, why } => {
+                self.mark(Paint::Plain, "…", &format!("{check}: {why}"))
+            }
             // What was skipped is told at the end, by its reasons.
             What::Traced { .. }
             | What::RunStarted { .. }

@@ -126,6 +126,18 @@ impl<W: Write + Send> View for Lines<W> {
                 self.line(at, track, Paint::Bad, &text)
             }
             What::Note { text } => self.line(at, track, Paint::Plain, &format!("note: {text}")),
+            What::CheckPassed { check, found } => {
+                self.line(at, track, Paint::Good, &format!("{check} OK: {found}"))
+            }
+            What::CheckWaits { check, why } => {
+                self.line(at, track, Paint::Plain, &format!("waiting for {check}: {why}"))
+            }
+            What::CheckFailed { check, why, hint } => {
+                self.line(at, track, Paint::Bad, &format!("{check} failed: {why}"))?;
+                hint.as_ref().map_or(Ok(()), |hint| {
+                    writeln!(self.out, "         hint: {}", clean(hint, &self.style))
+                })
+            }
             What::RunFinished { done, failed, skipped, elapsed, .. } => {
                 let elapsed = clock(u64::from(*elapsed));
                 let text = format!("{done} done, {failed} failed, {skipped} skipped in {elapsed}");

@@ -120,6 +120,9 @@ impl Track {
                 self.critical_path.clone_from(critical_path);
             }
             What::Traced { .. }
+            | What::CheckPassed { .. }
+            | What::CheckWaits { .. }
+            | What::CheckFailed { .. }
             | What::StepExists { .. }
             | What::StepSlow { .. }
             | What::Note { .. } => {}

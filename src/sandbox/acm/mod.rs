@@ -5,7 +5,7 @@ mod model;
 mod tags;
 mod validation;
 
-pub(crate) use model::Acm;
+pub(crate) use model::{Acm, names_of};
 pub(crate) use validation::{is_due, settle, status};
 
 use super::service::{Operation, Service};

@@ -69,3 +69,9 @@ impl Acm {
         self.certificates.get_mut(arn).ok_or_else(|| missing(arn))
     }
 }
+
+/// The names that an issued certificate is for.
+pub(crate) fn names_of(acm: &Acm, arn: &str) -> Vec<String> {
+    let issued = acm.certificates.get(arn).filter(|certificate| certificate.issued.is_some());
+    issued.map(|certificate| certificate.names.clone()).unwrap_or_default()
+}

@@ -1,7 +1,9 @@
-//! Targets, and whether they are healthy. Nothing is behind them: what was registered for long
-//! enough is healthy.
+//! Targets, and whether they are healthy: those that an Auto Scaling group has registered if
+//! something answers on them, as far as anybody can tell; what was registered by call, with
+//! nothing behind it, once it was for long enough.
 
 use super::model::{Target, TargetGroup, of, of_mut};
+use crate::sandbox::autoscaling::attached_instances;
 use crate::sandbox::failure::Failure;
 use crate::sandbox::service::{Answer, Cx, View};
 use crate::sandbox::store::Millis;
@@ -13,10 +15,18 @@ use std::time::Duration;
 /// How long a target is `initial`.
 const INITIAL: Duration = Duration::from_secs(60);
 
-/// All targets of a group: those that were registered by call. What attaches groups otherwise
-/// (Auto Scaling) adds its own here.
-fn targets(group: &TargetGroup) -> Vec<Target> {
-    group.targets.clone()
+/// All targets of a group: those that were registered by call, and those that Auto Scaling groups
+/// have registered.
+fn targets(view: &View<'_>, group: &TargetGroup) -> Vec<Target> {
+    let attached = attached_instances(view.store, view.scope, &group.arn, view.now);
+    let attached = attached.into_iter().map(|attached| Target {
+        id: attached.instance_id,
+        port: group.port,
+        zone: Some(attached.zone),
+        since: Millis::of(attached.since),
+        gone: None,
+    });
+    group.targets.iter().cloned().chain(attached).collect()
 }
 
 fn invalid(message: String) -> Failure {
@@ -75,11 +85,15 @@ pub(super) fn deregister(cx: &mut Cx<'_>, params: &Params) -> Answer {
     Ok(json!({}).into())
 }
 
-fn write(group: &TargetGroup, target: &Target, used: bool, now: Millis) -> Value {
+fn write(view: &View<'_>, group: &TargetGroup, target: &Target, used: bool) -> Value {
+    let now = view.now;
+    let by_call = group.targets.iter().any(|known| known.id == target.id);
+    let silent = !by_call && view.answering.is_some_and(|all| !all.contains(&target.id));
     let (state, reason) = match target.gone {
         Some(_) => ("draining", Some("Target.DeregistrationInProgress")),
         None if !used => ("unused", Some("Target.NotInUse")),
         None if now < target.since.plus(INITIAL) => ("initial", Some("Elb.InitialHealthChecking")),
+        None if silent => ("unhealthy", Some("Target.FailedHealthChecks")),
         None => ("healthy", None),
     };
     let port = match group.check.port.as_str() {
@@ -89,7 +103,11 @@ fn write(group: &TargetGroup, target: &Target, used: bool, now: Millis) -> Value
     json!({
         "Target": { "Id": target.id, "Port": target.port, "AvailabilityZone": target.zone },
         "HealthCheckPort": port,
-        "TargetHealth": { "State": state, "Reason": reason },
+        "TargetHealth": {
+            "State": state,
+            "Reason": reason,
+            "Description": (state == "unhealthy").then_some("Health checks failed"),
+        },
     })
 }
 
@@ -97,14 +115,14 @@ pub(super) fn describe(view: &View<'_>, params: &Params) -> Answer {
     let group = of(view).group(params.required("TargetGroupArn"))?;
     let used = !of(view).balancers_of(&group.arn).is_empty();
     let asked = read(params, group)?;
-    let found = targets(group);
+    let found = targets(view, group);
     let there = found.iter().filter(|target| target.gone.is_none_or(|gone| view.now < gone));
     let written: Vec<Value> = there
         .filter(|target| {
             asked.is_empty()
                 || asked.iter().any(|(id, port, _)| *id == target.id && *port == target.port)
         })
-        .map(|target| write(group, target, used, view.now))
+        .map(|target| write(view, group, target, used))
         .collect();
     Ok(json!({ "TargetHealthDescriptions": written }).into())
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod certificate;
+mod door;
 mod health;
 mod listener;
 mod load_balancer;
@@ -12,6 +13,7 @@ mod tags;
 mod target_group;
 
 pub(crate) use certificate::users_of_certificate;
+pub(crate) use door::{Door, door, port_of};
 pub(crate) use load_balancer::{addresses, make_for_service, remove_of_service};
 pub(crate) use model::Elbv2;
 pub(crate) use settle::{is_due, settle};

@@ -381,6 +381,29 @@ impl KubeSandbox {
         Some(reply)
     }
 
+    /// Whether something answers on `port` of the node: a service has it, and a pod behind that is
+    /// ready. With the traffic policy `Local`, one on this very node.
+    pub(in crate::sandbox) fn answers_on(&self, node: &str, port: u16) -> bool {
+        let has = |service: &&Value| {
+            let mut ports = service["spec"]["ports"].as_array().into_iter().flatten();
+            ports.any(|one| one["nodePort"] == port)
+        };
+        self.with_store(|store| {
+            store.of("services").filter(has).any(|service| {
+                let text = |at: &str| service["metadata"][at].as_str().unwrap_or_default();
+                let endpoints = store.get("endpoints", text("namespace"), text("name"));
+                let subsets = endpoints.and_then(|found| found["subsets"].as_array());
+                let mut addresses = subsets
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|subset| subset["addresses"].as_array())
+                    .flatten();
+                let is_local = service["spec"]["externalTrafficPolicy"] == "Local";
+                addresses.any(|address| !is_local || address["nodeName"] == node)
+            })
+        })
+    }
+
     fn refuse(&self, n: u64, refusal: &Refusal) -> Response<KubeBody> {
         let outcome = Outcome::Refused { status: refusal.code, code: refusal.reason.clone() };
         self.inner.gate.outcome(n, outcome);

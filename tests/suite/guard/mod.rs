@@ -11,5 +11,6 @@ mod deployment;
 mod foreign;
 mod heal;
 mod plan_file;
+mod rendered;
 mod two;
 mod unreadable;

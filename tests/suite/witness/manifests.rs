@@ -50,7 +50,7 @@ const MORE: &[&str] = &[
 /// Renders into a folder, and gives how many objects there are.
 fn render(caller: &Caller, folder: &Path, set: &[&str]) -> usize {
     let into = folder.display().to_string();
-    let mut args = vec!["render", "-f", "examples/sr-simple.yaml", "--into", &into];
+    let mut args = vec!["render", "-f", "examples/sr-simple.yaml", "--out", &into];
     args.extend(set.iter().flat_map(|value| ["--set", *value]));
     caller.expect(0, &args);
     std::fs::read_dir(folder).unwrap().count()
