@@ -102,7 +102,7 @@ fn is_sts(scheme: &str, host: &str) -> bool {
     let suffixes = [".amazonaws.com", ".amazonaws.com.cn"];
     match (scheme, host.split_once(':')) {
         ("https", None) => host.strip_prefix("sts").is_some_and(|rest| {
-            suffixes.iter().any(|suffix| rest == *suffix)
+            suffixes.contains(&rest)
                 || rest.starts_with('.') && suffixes.iter().any(|suffix| rest.ends_with(suffix))
         }),
         ("http", Some((name, _port))) => matches!(name, "127.0.0.1" | "localhost"),

@@ -128,31 +128,32 @@ impl Caller {
 /// What a `SelfSubjectAccessReview` asks about: nothing in it where that is no resource, `None` where
 /// it is none.
 fn wanted(body: &[u8]) -> Option<Option<Act>> {
-    let (read, named): (Box<dyn Fn(u64, &str) -> String>, bool);
-    match protobuf::object(body) {
+    /// The fields of `ResourceAttributes` by their numbers in protobuf.
+    const FIELDS: [(u64, &str); 6] = [
+        (1, "namespace"),
+        (2, "verb"),
+        (3, "group"),
+        (5, "resource"),
+        (6, "subresource"),
+        (7, "name"),
+    ];
+    let texts: Option<[String; 6]> = match protobuf::object(body) {
         Some(review) => {
             let spec = protobuf::field(review, 2).unwrap_or_default();
             let attributes = protobuf::field(spec, 1);
-            named = attributes.is_some();
-            read =
-                Box::new(move |number, _| protobuf::text(attributes.unwrap_or_default(), number));
+            attributes.map(|of| FIELDS.map(|(number, _)| protobuf::text(of, number)))
         }
         None => {
             let review: Value = serde_json::from_slice(body).ok()?;
-            let attributes = review["spec"]["resourceAttributes"].clone();
-            named = attributes.is_object();
-            read =
-                Box::new(move |_, name| attributes[name].as_str().unwrap_or_default().to_owned());
+            let attributes = review["spec"]["resourceAttributes"].as_object();
+            let text =
+                |of: Option<&Value>| of.and_then(Value::as_str).unwrap_or_default().to_owned();
+            attributes.map(|of| FIELDS.map(|(_, name)| text(of.get(name))))
         }
-    }
-    let part = read(6, "subresource");
-    let part = if part.is_empty() { part } else { format!("/{part}") };
-    Some(named.then(|| Act {
-        namespace: read(1, "namespace"),
-        verb: read(2, "verb"),
-        group: read(3, "group"),
-        resource: read(5, "resource") + &part,
-        name: read(7, "name"),
+    };
+    Some(texts.map(|[namespace, verb, group, resource, part, name]| {
+        let resource = if part.is_empty() { resource } else { format!("{resource}/{part}") };
+        Act { verb, group, resource, namespace, name }
     }))
 }
 
