@@ -3,6 +3,8 @@
 //! same command until it is done; then, and after each step, everything is as on a good day.
 //!
 //! `CODERCTL_SEEDS=0..1000` takes as many schedules, `CODERCTL_SEEDS=17..18` that of seed 17 alone.
+//! One takes some 8 s of one core in a debug build: the 50 of a plain run under four minutes on two
+//! cores, a thousand more than an hour.
 
 use super::deployment::{destroy, spec};
 use super::dying::none_wrong;
