@@ -16,6 +16,8 @@ use coderctl::plan::{Options, Plan};
 use coderctl::sandbox::kube::KubeService;
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -193,6 +195,11 @@ impl Deployment {
         let endpoint = self.sandbox.clusters("123456789012", REGION).remove(0);
         let api = self.clusters.at(REGION, &endpoint.url).unwrap();
         kube::Client::new(KubeService::new(api), "default")
+    }
+
+    /// What is in the clusters, by name.
+    pub(crate) fn inside(&self) -> BTreeMap<String, Value> {
+        self.clusters.dump(REGION)
     }
 
     /// EC2, for what happens behind the deployment's back.
