@@ -5,7 +5,7 @@ use super::connection::{Cluster, ClusterExpected};
 use crate::aws::eks::access::Access;
 use crate::aws::eks::access_entry::AccessEntry;
 use crate::aws::eks::addon::Addon;
-use crate::aws::eks::cluster::Cluster as OwnCluster;
+use crate::aws::eks::cluster::{Cluster as OwnCluster, Phase};
 use crate::aws::eks::node_group::NodeGroup;
 use crate::aws::eks::pod_identity_association::PodIdentityAssociation;
 use crate::kind::{self, Cx, Kind, Result, Seen};
@@ -23,8 +23,8 @@ pub(crate) struct Place {
 }
 
 /// The clusters to look into: the one that the user names, else those of the deployment that
-/// answer. One that is not there, or has no endpoint yet, holds nothing: with no cluster at all,
-/// nothing is live.
+/// answer. One that is not there, has no endpoint yet, or is on its way out, holds nothing: with no
+/// cluster at all, nothing is live.
 ///
 /// # Errors
 /// When something is `wanted` that has no cluster, or an earlier apply made something in a cluster
@@ -32,7 +32,9 @@ pub(crate) struct Place {
 pub(crate) fn places(cx: &Cx, wanted: Wants, seen: &dyn Seen) -> Result<Vec<Place>> {
     let ours: Vec<(PhysicalId, Option<Access>)> = kind::seen::<OwnCluster>(seen)
         .into_iter()
-        .map(|(id, _, live)| (id.clone(), live.access.clone().filter(|_| !live.is_creating)))
+        .map(|(id, _, live)| {
+            (id.clone(), live.access.clone().filter(|_| live.phase == Phase::Serving))
+        })
         .collect();
     let needed = needed(seen);
     if cx.connector::<Cluster>().is_some() {

@@ -5,10 +5,10 @@
 //! 60 points are drawn, by a fixed seed; `CODERCTL_SEED=n` draws others. `CODERCTL_CRASH_AT=17`
 //! takes the 17th call of each act and nothing else; `CODERCTL_CRASH_ALL=1` takes every call.
 
-use super::deployment::{Deployment, destroy, difference, spec};
+use super::deployment::{Deployment, End, destroy, difference, spec};
 use super::dying::{Act, LEASE, Left, none_wrong};
 use coderctl::plan::Options;
-use coderctl::sandbox::Stop;
+use coderctl::sandbox::{Effect, Fault, Faults, Matching, Stop};
 
 /// The example.
 const SIMPLE: &str = "examples/sr-simple.yaml";
@@ -92,6 +92,25 @@ async fn a_destroy_of_sr_simple_may_die_before_any_call() {
 #[tokio::test(start_paused = true)]
 async fn a_destroy_of_sr_simple_may_die_after_any_call() {
     survives(down().await, Stop::After, 4).await;
+}
+
+/// The cases above begin where one undisturbed run was at the time: that is what a process leaves
+/// that really stops there.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_leaves_what_one_that_lives_had_done_by_then() {
+    let act = up().await;
+    let (count, _) = act.undisturbed().await;
+    let sides = [Stop::Before, Stop::After].into_iter().cycle();
+    let points: Vec<(u32, Stop)> = drawn(count, 4, 6).into_iter().zip(sides).collect();
+    for left in act.left(&points).await {
+        let account = act.from.fork();
+        let fault = Fault::on(Matching::Mutating, Effect::Stop(left.stop)).nth(left.nth);
+        account.sandbox.set_faults(Faults::script([fault]));
+        assert_eq!(account.run(&act.spec, &act.options).await, End::Died);
+        account.sandbox.set_faults(Faults::none());
+        let should = left.account().picture().await;
+        assert_eq!(difference(&account.picture().await, &should), "", "{}", left.name());
+    }
 }
 
 /// What an apply has left that died is destroyed by the deployment's name alone, but for what is

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coderctl::aws::eks::access::Access;
 use coderctl::aws::eks::access_entry;
-use coderctl::aws::eks::cluster::{Endpoint, Live};
+use coderctl::aws::eks::cluster::{Endpoint, Live, Phase};
 use coderctl::aws::eks::token::token;
 use coderctl::execute::{Execution, NoJournal, execute};
 use coderctl::graph::{AnyKind, Graph, Of};
@@ -171,7 +171,7 @@ fn live(access: Option<Access>) -> Live {
         support: "STANDARD".to_owned(),
         deletion_protection: false,
         access,
-        is_creating: false,
+        phase: Phase::Serving,
     }
 }
 
@@ -319,7 +319,8 @@ async fn tokens_are_used_for_fourteen_minutes_and_never_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cluster_that_does_not_let_us_in_is_unreadable_and_one_that_comes_up_holds_nothing() {
+async fn a_cluster_that_does_not_let_us_in_is_unreadable_and_one_that_comes_or_goes_holds_nothing()
+{
     let w = world().await;
     w.apply(&graph()).await;
     w.kube.require_token(Some("another"));
@@ -331,6 +332,10 @@ async fn a_cluster_that_does_not_let_us_in_is_unreadable_and_one_that_comes_up_h
     // What can not be read stays, and so does what it may be in.
     let (plan, _) = w.plan(&Graph::default()).await;
     assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+    // One that is being deleted has an endpoint, at which nobody may answer any more.
+    w.there.0.lock().unwrap().as_mut().unwrap().0.phase = Phase::Deleting;
+    let (plan, _) = w.plan(&graph()).await;
+    assert!(!plan.is_incomplete(), "{:?}", plan.unread);
     // Without an endpoint there is nobody to ask, and nothing can be in it.
     w.there.0.lock().unwrap().as_mut().unwrap().0 = live(None);
     let (plan, _) = w.plan(&graph()).await;

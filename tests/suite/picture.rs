@@ -150,12 +150,14 @@ fn text(line: &str, names: &BTreeMap<String, String>) -> String {
         return "{time}".to_owned();
     }
     let mut shown = String::with_capacity(line.len());
+    // The ARN of a secret ends in six letters that are drawn.
+    let of_secret = line.contains(":secret:");
     let inside = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
     let mut rest = line;
     while !rest.is_empty() {
         let end = rest.find(|letter| !inside(letter)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        shown.push_str(&self::word(word, names));
+        shown.push_str(&self::word(word, names, of_secret));
         let next = after.find(inside).unwrap_or(after.len());
         shown.push_str(&after[..next]);
         rest = &after[next..];
@@ -166,11 +168,13 @@ fn text(line: &str, names: &BTreeMap<String, String>) -> String {
 /// Ids are long enough not to be met by chance; names of roles and groups stay.
 fn is_id(word: &str) -> bool {
     word.starts_with("arn:") && !word.starts_with("arn:aws:iam:")
-        || word.len() >= 19 && word.contains("-0")
+        || word.rsplit_once('-').is_some_and(|(_, last)| {
+            last.len() == 17 && last.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
         || is_uuid(word)
 }
 
-fn word(word: &str, names: &BTreeMap<String, String>) -> String {
+fn word(word: &str, names: &BTreeMap<String, String>, of_secret: bool) -> String {
     if let Some(name) = names.get(word).filter(|_| is_id(word)) {
         return name.clone();
     }
@@ -181,11 +185,14 @@ fn word(word: &str, names: &BTreeMap<String, String>) -> String {
         return format!("{before}{{uuid}}");
     }
     let (before, last) = word.rsplit_once('-').unwrap_or(("", word));
-    let drawn = last.len() >= 9
-        && last.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && last.bytes().any(|byte| byte.is_ascii_digit())
-        // An account.
-        && !(last.len() == 12 && last.bytes().all(|byte| byte.is_ascii_digit()));
+    let all = |of: fn(&u8) -> bool| last.bytes().all(|byte| of(&byte));
+    let drawn = if all(u8::is_ascii_digit) {
+        // Twelve digits are an account.
+        last.len() >= 6 && last.len() != 12
+    } else {
+        last.len() >= 9 && all(u8::is_ascii_hexdigit)
+            || of_secret && !before.is_empty() && last.len() == 6 && all(u8::is_ascii_alphabetic)
+    };
     if drawn { format!("{before}{{drawn}}") } else { word.to_owned() }
 }
 

@@ -2,6 +2,7 @@
 
 use coderctl::clock::Clock;
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
+use coderctl::sandbox::{Effect, Fault, Faults, Stop};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -11,10 +12,13 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
-fn cluster() -> Client {
+fn sandbox() -> KubeSandbox {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let sandbox = KubeSandbox::in_memory(Clock::starting_at(now, 1), 7);
-    Client::new(KubeService::new(sandbox), "default")
+    KubeSandbox::in_memory(Clock::starting_at(now, 1), 7)
+}
+
+fn cluster() -> Client {
+    Client::new(KubeService::new(sandbox()), "default")
 }
 
 async fn deploy(client: &Client, image: &str, cpu: &str) -> Api<Deployment> {
@@ -61,9 +65,19 @@ fn waits_for(pod: &Value) -> &str {
 }
 
 async fn ask(client: &Client, method: &str, path: &str, body: Value) -> (u16, Value) {
+    try_ask(client, method, path, body).await.unwrap()
+}
+
+/// An error is a connection that broke.
+async fn try_ask(
+    client: &Client,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Result<(u16, Value), String> {
     let name = pod(client).await["metadata"]["name"].as_str().unwrap().to_owned();
     let api: Api<Pod> = Api::namespaced(client.clone(), "default");
-    let mut forward = api.portforward(&name, &[8080]).await.unwrap();
+    let mut forward = api.portforward(&name, &[8080]).await.map_err(|why| why.to_string())?;
     let stream = forward.take_stream(8080).unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -74,10 +88,10 @@ async fn ask(client: &Client, method: &str, path: &str, body: Value) -> (u16, Va
         .header("host", "coder")
         .body(Full::new(bytes::Bytes::from(body.to_string())))
         .unwrap();
-    let answer = sender.send_request(request).await.unwrap();
+    let answer = sender.send_request(request).await.map_err(|why| why.to_string())?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap_or_default())
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,4 +145,61 @@ async fn pods_say_why_they_are_not_ready() {
     pod(&client).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(waits_for(&pod(&client).await), "ImagePullBackOff");
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_hit_the_port_forward_and_what_is_said_in_it() {
+    const LONG: Duration = Duration::from_secs(300);
+    let sandbox = sandbox();
+    let client = Client::new(KubeService::new(sandbox.clone()), "default");
+    secret(&client, "postgres://coder:secret@db.example:5432/coder").await;
+    deploy(&client, "ghcr.io/coder/coder:v2.30.1", "2").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let owner = json!({"email": "a@b.c", "username": "admin", "password": "Tr0ub4dor&3-and-more"});
+    let first = async || ask(&client, "GET", "/api/v2/users/first", Value::Null).await.0;
+    let make = async || try_ask(&client, "POST", "/api/v2/users/first", owner.clone()).await;
+    let on = |effect| Fault::on_operation("coder:POST users/first", effect);
+    sandbox.set_faults(Faults::script([
+        on(Effect::ServerError500),
+        on(Effect::Throttle).nth(2),
+        on(Effect::LoseRequest).nth(3),
+        on(Effect::Stop(Stop::Before)).nth(4),
+    ]));
+    assert_eq!(make().await.unwrap().0, 500);
+    assert_eq!(make().await.unwrap().0, 429);
+    assert!(make().await.is_err());
+    assert_eq!(first().await, 404, "none of these has made a user");
+    tokio::select! {
+        answer = make() => panic!("a dead client was answered: {answer:?}"),
+        () = sandbox.stopped() => {}
+    }
+    sandbox.set_faults(Faults::script([on(Effect::NeverAnswer)]));
+    assert_eq!(first().await, 404);
+    assert!(tokio::time::timeout(LONG, make()).await.is_err(), "answered");
+    assert_eq!(first().await, 200, "made, and never said so");
+    sandbox.set_faults(Faults::script([on(Effect::Twice)]));
+    assert_eq!(make().await.unwrap().0, 409);
+
+    let on = |effect| Fault::on_operation("kubernetes:get pods/portforward", effect);
+    sandbox.set_faults(Faults::script([on(Effect::LoseRequest), on(Effect::NeverAnswer).nth(2)]));
+    let forward = async || try_ask(&client, "GET", "/api/v2/users/first", Value::Null).await;
+    assert!(forward().await.is_err());
+    assert!(tokio::time::timeout(LONG, forward()).await.is_err(), "answered");
+    sandbox.set_faults(Faults::script([on(Effect::Stop(Stop::After))]));
+    tokio::select! {
+        answer = forward() => panic!("a dead client was answered: {answer:?}"),
+        () = sandbox.stopped() => {}
+    }
+    sandbox.set_faults(Faults::none());
+    assert_eq!(first().await, 200);
+
+    // One sequence, in which what changes something is told from what does not.
+    let changing: Vec<String> = sandbox
+        .calls()
+        .iter()
+        .filter(|call| call.mutating)
+        .map(|call| format!("{}:{}", call.service, call.operation))
+        .collect();
+    assert_eq!(changing[..2], ["kubernetes:create secrets", "kubernetes:patch deployments"]);
+    assert_eq!(changing[2..], vec!["coder:POST users/first"; 6]);
 }

@@ -110,8 +110,20 @@ pub struct Live {
     pub deletion_protection: bool,
     /// How its Kubernetes API is reached, once it has one.
     pub access: Option<Access>,
-    /// Whether it is still being made.
-    pub is_creating: bool,
+    /// Whether its Kubernetes API can be expected to answer.
+    pub phase: Phase,
+}
+
+/// Where a cluster is in its life, as far as its Kubernetes API goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It is being made: there is nothing in it, and some of its lists are refused.
+    Creating,
+    /// Its API answers.
+    Serving,
+    /// It is being deleted: its API stops answering at some time that AWS does not tell, and what
+    /// is in it goes with it.
+    Deleting,
 }
 
 impl Handle<Cluster> {

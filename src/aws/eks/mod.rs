@@ -113,7 +113,7 @@ fn clusters<'a, K: Kind>(
     let found = seen::<Cluster>(found);
     let creating: BTreeSet<&str> = found
         .iter()
-        .filter(|(_, _, live)| live.is_creating)
+        .filter(|(_, _, live)| live.phase == cluster::Phase::Creating)
         .map(|(_, _, live)| live.name.as_str())
         .collect();
     let named = wanted.iter().filter_map(|wanted| match cluster(wanted.desired) {

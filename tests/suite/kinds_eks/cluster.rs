@@ -6,7 +6,7 @@ use super::site::{Site, assert_replaces, differs, effects};
 use coderctl::aws::ec2::security_group::SecurityGroup;
 use coderctl::aws::eks::access_entry::AccessEntry;
 use coderctl::aws::eks::cluster::{
-    AuthenticationMode, Cluster, Endpoint, LogType, SupportType, log_group,
+    AuthenticationMode, Cluster, Endpoint, LogType, Phase, SupportType, log_group,
 };
 use coderctl::aws::kms::key::Key;
 use coderctl::aws::logs::log_group::LogGroup;
@@ -26,7 +26,7 @@ async fn a_cluster_lives_and_changes_one_thing_after_the_other() {
     let cx = world.step("cluster/cluster");
     let made = desired.create(&cx).await.unwrap();
     assert_eq!(made.status, Status::Busy("CREATING".into()));
-    assert!(made.live.is_creating);
+    assert_eq!(made.live.phase, Phase::Creating);
     assert_eq!(made.live.access, None, "a cluster that is being made has no endpoint");
     let found = Cluster::settle(&cx, made).await.unwrap();
     assert!(world.now() - began > 400, "a control plane takes minutes");

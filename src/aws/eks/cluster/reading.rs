@@ -1,6 +1,6 @@
 //! What `DescribeCluster` says of one cluster.
 
-use super::{Access, Cluster, Eks, Endpoint, Live, absent_is_fine, log_group, physical_id};
+use super::{Access, Cluster, Eks, Endpoint, Live, Phase, absent_is_fine, log_group, physical_id};
 use crate::aws::call::safe;
 use crate::aws::eks::{from_eks, last_part, told};
 use crate::kind::{Cx, Found, Ownership, Result, Status, Tags};
@@ -90,7 +90,11 @@ pub(super) fn reading(cx: &Cx, cluster: &EksCluster) -> Result<Reading> {
             .to_owned(),
         deletion_protection: cluster.deletion_protection().unwrap_or(false),
         access: access(cx, cluster, name),
-        is_creating: cluster.status() == Some(&ClusterStatus::Creating),
+        phase: match cluster.status() {
+            Some(ClusterStatus::Creating) => Phase::Creating,
+            Some(ClusterStatus::Deleting) => Phase::Deleting,
+            _ => Phase::Serving,
+        },
     };
     Ok(Reading { status: status(cluster), tags: from_eks(cluster.tags()), live })
 }
