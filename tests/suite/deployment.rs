@@ -16,6 +16,7 @@ use coderctl::plan::{Options, Plan};
 use coderctl::sandbox::kube::{KubeSandbox, KubeService};
 use coderctl::sandbox::{Clusters, Faults, Sandbox};
 use coderctl::spec::{Input, Loaded, load};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -221,6 +222,11 @@ impl Deployment {
         let (dns, web) = internet_of(self.sandbox.clone(), self.clusters.clone(), home);
         session.cx = session.cx.with(dns).with(web);
         session
+    }
+
+    /// What is in the clusters, by name.
+    pub(crate) fn inside(&self) -> BTreeMap<String, Value> {
+        self.clusters.dump(REGION)
     }
 
     /// EC2, for what happens behind the deployment's back.

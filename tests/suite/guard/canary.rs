@@ -31,7 +31,7 @@ fn dump(world: &World) -> String {
 }
 
 /// Everything in `value` that may be base64, decoded.
-fn decode(value: &serde_json::Value, into: &mut String) {
+pub(super) fn decode(value: &serde_json::Value, into: &mut String) {
     use base64::Engine;
     match value {
         serde_json::Value::String(text) => {

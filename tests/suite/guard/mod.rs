@@ -5,6 +5,7 @@ mod around;
 mod binary;
 mod calls;
 mod canary;
+mod canary_simple;
 mod cli;
 mod codes;
 mod deployment;
