@@ -11,7 +11,7 @@ pub struct Rendered {
     /// Where it stands in the graph.
     pub address: Address,
     /// The manifest, whole. What is only known after an apply, and what is secret, is a text such
-    /// as `<endpoint of us-east-1/database/cluster>`.
+    /// as `<database endpoint of us-east-1/database/cluster>`.
     pub manifest: Value,
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 pub type Named<'a> = &'a dyn Fn(NodeId) -> (String, String);
 
 impl Object {
-    /// The whole object. What other resources tell reads `<endpoint of us-east-1/database/cluster>`.
+    /// The whole object. What other resources tell reads `<database endpoint of us-east-1/database/cluster>`.
     /// The annotations that say whose it is are missing: only an apply can write them.
     pub fn rendered(&self, named: Named<'_>) -> Value {
         let of = self.content.object_type();

@@ -63,7 +63,7 @@ fn every_object_is_whole_and_nothing_secret_is_in_it() {
         assert!(entry.contains('<') && entry.contains('>'), "{entry}");
     }
     let url = entries.iter().find(|entry| entry.starts_with("postgres://")).unwrap();
-    assert!(url.contains("@<endpoint of us-east-1/database/cluster>:5432/"), "{url}");
+    assert!(url.contains("@<database endpoint of us-east-1/database/cluster>:5432/"), "{url}");
     // Pods are started anew when their configuration changes, whatever that will be.
     let deployment = all.iter().find(|one| one["kind"] == "Deployment").unwrap();
     let checksum = &deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"];
