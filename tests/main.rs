@@ -42,6 +42,7 @@ mod suite {
     mod sandbox_services;
     pub(crate) mod seeds;
     mod simple;
+    mod simple_calls;
     mod simple_times;
     mod spec;
     mod toy;
