@@ -44,6 +44,7 @@ mod suite {
     mod sandbox_services;
     pub(crate) mod seeds;
     mod simple;
+    mod simple_calls;
     mod simple_times;
     mod spec;
     mod toy;

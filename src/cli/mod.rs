@@ -12,6 +12,7 @@ pub mod rotation;
 pub mod session;
 pub mod trace;
 mod view;
+mod zones;
 
 pub use args::Cli;
 pub use commands::status::accept;

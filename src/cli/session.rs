@@ -4,6 +4,7 @@
 use super::connect::Connected;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
+use super::zones;
 use crate::aws::Clients;
 use crate::aws::facts;
 use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
@@ -18,7 +19,6 @@ use crate::pattern::{self, Facts};
 use crate::plan::{Applied, Input, Options, Plan, plan};
 use crate::registry;
 use crate::spec::Loaded;
-use crate::spec::types::network::Zones;
 use std::collections::BTreeSet;
 
 /// Which deployment a command is about.
@@ -133,7 +133,7 @@ impl Session {
         let bucket = bucket.unwrap_or_else(|| record::default_name(&deployment));
         let (record, zones, hosted_zone) = futures::join!(
             Record::load(&cx, &bucket),
-            zones_of(&cx, loaded.as_ref(), facts.as_ref()),
+            zones::fixed(&cx, loaded.as_ref(), facts.as_ref()),
             hosted_zone_of(&cx, loaded.as_ref(), facts.as_ref())
         );
         let (record, record_unread) = match record {
@@ -151,7 +151,13 @@ impl Session {
             }
             _ => cx,
         };
-        let facts = Facts { zones: zones?, hosted_zone: hosted_zone? };
+        let zones = match zones? {
+            Some(zones) => zones,
+            None => {
+                zones::counted(&cx, loaded.as_ref(), record.as_ref().map(|it| &it.applied)).await?
+            }
+        };
+        let facts = Facts { zones, hosted_zone: hosted_zone? };
         let graph = match &loaded {
             None => Graph::default(),
             Some(loaded) => build(loaded, &facts)?,
@@ -297,65 +303,4 @@ async fn hosted_zone_of(
         .await
         .map_err(|error| Failure::doing("finding the hosted zone of dns.base_domain", error))?;
     Ok(Some(zone.id))
-}
-
-/// The zones to use: those of a plan file, those the spec names, those already in use, or the
-/// first that AWS offers, in this order.
-async fn zones_of(cx: &Cx, loaded: Option<&Loaded>, facts: Option<&Facts>) -> Result<Vec<String>> {
-    if let Some(facts) = facts {
-        return Ok(facts.zones.clone());
-    }
-    let Some(network) = loaded.and_then(|loaded| loaded.spec.network.as_ref()) else {
-        return Ok(Vec::new());
-    };
-    let here = &cx.in_region(&cx.deployment.home_region);
-    let offered = facts::zones(here)
-        .await
-        .map_err(|error| Failure::doing("reading the availability zones", error))?;
-    let has_cluster = loaded.is_some_and(|loaded| loaded.spec.cluster.is_some());
-    let (refused, offered): (Vec<_>, Vec<_>) =
-        offered.into_iter().partition(|zone| has_cluster && !facts::takes_clusters(&zone.id));
-    if let Zones::Named(wanted) = network.zones()
-        && let Some(zone) = refused.iter().find(|zone| wanted.contains(&zone.name))
-    {
-        let names: Vec<&str> = offered.iter().map(|zone| zone.name.as_str()).collect();
-        return Err(Failure::new(
-            Exit::Spec,
-            format!("network.azs: EKS makes no clusters in {} ({})", zone.name, zone.id),
-            format!("choose among {}", names.join(", ")),
-        ));
-    }
-    let names: Vec<String> = offered.into_iter().map(|zone| zone.name).collect();
-    match network.zones() {
-        Zones::Named(wanted) => match wanted.iter().find(|zone| !names.contains(zone)) {
-            None => Ok(wanted.to_vec()),
-            Some(zone) => Err(Failure::new(
-                Exit::Spec,
-                format!("network.azs: this account has no availability zone {zone}"),
-                format!("it has {}", names.join(", ")),
-            )),
-        },
-        Zones::Count(count) => {
-            let mut zones = facts::zones_in_use(here)
-                .await
-                .map_err(|error| Failure::doing("reading the zones in use", error))?;
-            for name in &names {
-                if zones.len() < usize::from(count) && !zones.contains(name) {
-                    zones.push(name.clone());
-                }
-            }
-            if zones.len() < usize::from(count) {
-                return Err(Failure::new(
-                    Exit::Spec,
-                    format!(
-                        "network.az_count: {count} zones are asked for, and {} are offered",
-                        names.len()
-                    ),
-                    format!("this account has {}", names.join(", ")),
-                ));
-            }
-            zones.truncate(usize::from(count));
-            Ok(zones)
-        }
-    }
 }

@@ -13,6 +13,7 @@ use super::forward::ready_pod;
 use super::note::{self, Note};
 use super::{Place, Server};
 use crate::aws::secrets;
+use crate::aws::secretsmanager::secret::current_versions;
 use crate::kind::{
     Change, Class, CreateIs, Cx, Damaged, Diff, Error, Found, Kind, Listed, Nature, Result, Scope,
     Seen, Status, Typical, Wanted,
@@ -101,8 +102,9 @@ impl Live {
         &self.note.place
     }
 
-    /// What a note says, with how the token is doing now.
-    async fn of(cx: &Cx, note: Note) -> Result<Live> {
+    /// What a note says, with how the token is doing now. The versions of secrets in `known` have
+    /// just been looked up.
+    async fn of(cx: &Cx, note: Note, known: &BTreeMap<String, String>) -> Result<Live> {
         let text = |key: &str| note.get(key).unwrap_or_default().to_owned();
         Ok(Live {
             email: text("email"),
@@ -110,7 +112,7 @@ impl Live {
             full_name: text("full_name"),
             user: text("user"),
             token_secret: text("token_secret"),
-            token: session::token_state(cx, &note).await?,
+            token: session::token_state(cx, &note, known).await?,
             token_ends: text("token_ends"),
             namespace: note.place.namespace.clone(),
             deployment: note.place.deployment.clone(),
@@ -202,6 +204,7 @@ impl Kind for Owner {
         let wants = Wants::of(wanted.iter().map(|it| it.desired.server.cluster.as_ref()));
         let addresses: Vec<&Address> = wanted.iter().map(|wanted| wanted.address).collect();
         let (notes, torn) = note::all(cx, Self::NAME, wants, &addresses, seen).await?;
+        let known = current_versions(seen);
         let mut listed = Listed::default();
         listed.damaged.extend(torn.into_iter().map(|torn| Damaged {
             id: torn.id,
@@ -219,7 +222,7 @@ impl Kind for Owner {
                     continue;
                 }
             }
-            let live = Live::of(cx, note.clone()).await?;
+            let live = Live::of(cx, note.clone(), &known).await?;
             listed.ours.push(found(&note, live));
         }
         Ok(listed)
@@ -227,7 +230,7 @@ impl Kind for Owner {
 
     async fn read(cx: &Cx, before: &Found<Self>) -> Result<Option<Found<Self>>> {
         let Some(note) = note::again(cx, &before.live.note).await? else { return Ok(None) };
-        let live = Live::of(cx, note.clone()).await?;
+        let live = Live::of(cx, note.clone(), &BTreeMap::new()).await?;
         Ok(Some(found(&note, live)))
     }
 
@@ -273,7 +276,7 @@ impl Kind for Owner {
         };
         let note = self.renew(cx, &place, &session).await?;
         session.post(cx, "/users/logout", &json!({})).await.ok();
-        let live = Live::of(cx, note.clone()).await?;
+        let live = Live::of(cx, note.clone(), &BTreeMap::new()).await?;
         Ok(found(&note, live))
     }
 

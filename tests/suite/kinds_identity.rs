@@ -257,7 +257,16 @@ async fn a_key_lives_with_alias_rotation_and_policy() {
     let kms = aws_sdk_kms::Client::new(&world.config());
     let desired = key_for_logs();
     let found = world.make("security/key/logs", &desired).await;
-    assert_eq!(world.only::<Key>().await.live, found.live);
+    // Where nobody wants a policy, none is read.
+    let unread = world.only::<Key>().await.live;
+    assert_eq!(unread.policy, None);
+    assert!(found.live.policy.is_some());
+    assert_eq!(
+        coderctl::aws::kms::key::Live { policy: found.live.policy.clone(), ..unread },
+        found.live
+    );
+    let listed = world.list_wanting("security/key/logs", &desired).await;
+    assert_eq!(listed.ours[0].live, found.live);
     assert_eq!(found.live.deletion_window_days, 7);
 
     let id = found.id.as_str().to_owned();

@@ -3,7 +3,7 @@
 //! Its versions are fixed; a change is a new version, made the default one. Old versions stay, for
 //! a node group may still run them. Two calls find all, however many there are: the templates with
 //! our tag, and the default version of every template of the account, which is the only way to
-//! read several templates' data with one call.
+//! read several templates' data with one call. A third looks at wanted names that are not ours yet.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html>
 //!
 //! A second create of the same name is refused. Deleting it while a node group runs it breaks
@@ -105,13 +105,6 @@ impl Kind for LaunchTemplate {
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], _: &dyn Seen) -> Result<Listed<Self>> {
         let ec2 = cx.api::<Ec2>()?;
         let mine = templates(cx, Look::Ours);
-        let names: Vec<&str> = wanted.iter().map(|wanted| wanted.desired.name.as_str()).collect();
-        let taken = async {
-            match names.is_empty() {
-                true => Ok(Vec::new()),
-                false => templates(cx, Look::Named(&names)).await,
-            }
-        };
         let versions = pages(
             cx,
             "ec2:DescribeLaunchTemplateVersions",
@@ -121,7 +114,21 @@ impl Kind for LaunchTemplate {
             },
             |page| page.next_token(),
         );
-        let (mine, taken, versions) = futures::try_join!(mine, taken, versions)?;
+        let (mine, versions) = futures::try_join!(mine, versions)?;
+        // A name that is ours is nobody else's.
+        let is_ours = |name: &&str| {
+            mine.iter().any(|template| {
+                template.launch_template_name() == Some(*name)
+                    && foreign(cx, &from_ec2(template.tags())).is_none()
+            })
+        };
+        let mut names: Vec<&str> =
+            wanted.iter().map(|wanted| wanted.desired.name.as_str()).collect();
+        names.retain(|name| !is_ours(name));
+        let taken = match names.is_empty() {
+            true => Vec::new(),
+            false => templates(cx, Look::Named(&names)).await?,
+        };
         let versions: BTreeMap<&str, &LaunchTemplateVersion> = versions
             .iter()
             .flat_map(|page| page.launch_template_versions())

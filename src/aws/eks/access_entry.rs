@@ -5,7 +5,9 @@
 //! in place. An entry keeps the unique id of its principal: when a role is made anew under its
 //! old name, its entry must be, too, or it names a role that is gone.
 //!
-//! EKS makes entries by itself, for the roles of node groups; they have no tags of ours.
+//! EKS makes entries by itself, for the roles of node groups; they have no tags of ours. The entry
+//! of an instance role of the deployment is taken for one of these and not looked at, unless it is
+//! wanted: nodes join by it, so it must not go before they do.
 //! <https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessEntry.html>
 //! <https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html>
 
@@ -16,6 +18,7 @@ use super::{
     parts, retag, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
+use crate::aws::iam::role::Role;
 use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before};
 use crate::kind::{
@@ -190,7 +193,9 @@ impl Kind for AccessEntry {
             }
         })
         .await?;
-        let principals = principals.into_iter().flatten().collect();
+        let of_nodes = of_nodes(found, wanted);
+        let mut principals: Vec<(String, String)> = principals.into_iter().flatten().collect();
+        principals.retain(|(_, principal)| !of_nodes.contains(principal.as_str()));
         let entries = each(principals, |(cluster, principal)| async move {
             let Some(entry) = describe(cx, &cluster, &principal).await? else { return Ok(None) };
             match foreign(cx, &entry.tags) {
@@ -345,6 +350,21 @@ const JUST_MADE: &[Passing] = &[
     },
     BUSY,
 ];
+
+/// The ARNs of the deployment's roles for instances, but for those that a wanted entry may be for.
+fn of_nodes<'a>(found: &'a dyn Seen, wanted: &[Wanted<'_, AccessEntry>]) -> BTreeSet<&'a str> {
+    let is_wanted = |arn: &str| {
+        wanted.iter().any(|wanted| match &wanted.desired.principal {
+            In::Literal(principal) => principal == arn,
+            In::Output(_) => true,
+        })
+    };
+    let roles = seen::<Role>(found).into_iter().map(|(_, _, live)| live);
+    roles
+        .filter(|role| role.is_for_instances() && !is_wanted(&role.arn))
+        .map(|role| role.arn.as_str())
+        .collect()
+}
 
 /// A role can go before its entry does, but then the entry would let in nobody.
 fn parents(live: &Live) -> Vec<PhysicalId> {

@@ -72,6 +72,22 @@ pub struct Live {
     pub description: String,
 }
 
+impl Live {
+    /// Whether EC2 gives it to instances: its trust policy names EC2, and so it is what nodes run as.
+    pub(crate) fn is_for_instances(&self) -> bool {
+        let trust = serde_json::from_str::<serde_json::Value>(self.trust.as_str());
+        let principal = trust.unwrap_or_default();
+        // Its partition's suffix stands behind.
+        let is_ec2 = |text: &serde_json::Value| {
+            text.as_str().is_some_and(|service| service.starts_with("ec2.amazonaws.com"))
+        };
+        let statements = principal["Statement"].as_array().into_iter().flatten();
+        statements.map(|statement| &statement["Principal"]["Service"]).any(|service| {
+            is_ec2(service) || service.as_array().is_some_and(|all| all.iter().any(is_ec2))
+        })
+    }
+}
+
 impl Handle<Role> {
     /// The role's name, which is its id.
     pub fn name(&self) -> In<Id<Role>> {

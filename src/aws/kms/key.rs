@@ -1,7 +1,8 @@
 //! The KMS key: symmetric, for encryption, with its alias, policy and rotation.
 //!
 //! `CreateKey` takes neither name nor client token, and KMS has no filter by tag. So a key is
-//! found by its alias, with one paginated call for all and four for each key of ours. Only when a
+//! found by its alias, with one paginated call for all and three for each key of ours, or four
+//! where a policy is wanted. Only when a
 //! wanted key has none, which is so before the first apply and after a crash between `CreateKey`
 //! and `CreateAlias`, are all keys of the region looked at: `ListKeys`, and `ListResourceTags`
 //! once a key. With nothing wanted, only aliases are looked at.
@@ -23,10 +24,11 @@ use crate::aws::tags::touches;
 use crate::graph::Handle;
 use crate::kind::{
     Change, Clash, Class, Cx, Diff, Effect, Error, Found, Kind, Listed, Nature, Ownership, Result,
-    Seen, Status, Typical, Wanted, Whose,
+    Seen, Status, TAG_ADDRESS, Tags, Typical, Wanted, Whose,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In, Text};
+use futures::future::join_all;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -66,8 +68,8 @@ pub struct Live {
     pub aliases: BTreeSet<String>,
     /// After how many days its material rotates; `None` when it does not.
     pub rotation_days: Option<i32>,
-    /// Who may use it.
-    pub policy: Document,
+    /// Who may use it; `None` where it was not read, because no policy is wanted.
+    pub policy: Option<Document>,
     /// Whether it can be used.
     pub enabled: bool,
     /// How long it can be brought back after it was deleted, in days.
@@ -134,7 +136,8 @@ impl Kind for Key {
         diff.in_place("alias", &Some(alias), &settings::alias_in_place_of(live, alias));
         diff.in_place("rotation_days", rotation_days, &live.rotation_days);
         if let Some(policy) = policy {
-            diff.text("policy", policy, live.policy.as_str(), same, Effect::InPlace);
+            let have = live.policy.as_ref().map_or(NOT_READ, Document::as_str);
+            diff.text("policy", policy, have, same, Effect::InPlace);
         }
         diff.in_place("deletion_window_days", deletion_window_days, &live.deletion_window_days);
     }
@@ -162,9 +165,23 @@ impl Kind for Key {
             })
             .map(|(_, key)| key.as_str())
             .collect();
+        let is_restricted = |key: &str| {
+            let restricted = wanted.iter().filter(|wanted| wanted.desired.policy.is_some());
+            let key = Some(key);
+            let mut aliased = restricted.map(|it| aliases.get(&it.desired.alias));
+            aliased.any(|named| named.map(String::as_str) == key)
+        };
+        let readings = join_all(named.iter().map(|key| async {
+            let read = lookup::whole(cx, key, &aliases, is_restricted(key)).await?;
+            let Some(mut reading) = read else { return Ok(None) };
+            if reading.live.policy.is_none() && wants_policy(wanted, &reading.tags) {
+                reading.live.policy = lookup::policy(cx, key).await?;
+            }
+            Ok::<_, Error>(Some(reading))
+        }));
         let mut listed = Listed::default();
-        for key in &named {
-            let Some(reading) = lookup::whole(cx, key, &aliases).await? else { continue };
+        for (key, reading) in named.iter().zip(readings.await) {
+            let Some(reading) = reading? else { continue };
             if let Whose::Foreign(owner) = Whose::of(&reading.tags, &cx.deployment)
                 && let Some(wants) = wanted
                     .iter()
@@ -187,7 +204,7 @@ impl Kind for Key {
             if named.contains(key.as_str()) {
                 continue;
             }
-            if let Some(reading) = lookup::whole(cx, &key, &aliases).await? {
+            if let Some(reading) = lookup::whole(cx, &key, &aliases, true).await? {
                 reading.list(cx, &mut listed);
             }
         }
@@ -227,7 +244,7 @@ impl Kind for Key {
             // key has settled, and sets what differs.
             aliases: BTreeSet::new(),
             rotation_days: None,
-            policy: Document::new(policy.unwrap_or_default()),
+            policy: policy.map(Document::new),
             enabled: true,
             deletion_window_days: self.deletion_window_days,
         };
@@ -304,9 +321,19 @@ impl Kind for Key {
         owner: &Ownership,
     ) -> Result<Option<Found<Self>>> {
         let aliases = lookup::aliases_of(cx, id.as_str()).await?;
-        let reading = lookup::whole(cx, id.as_str(), &aliases).await?;
+        let reading = lookup::whole(cx, id.as_str(), &aliases, true).await?;
         Ok(reading.map(|reading| reading.owned(owner)))
     }
+}
+
+/// What stands for a policy that was not read: no document, so that it equals none.
+const NOT_READ: &str = "not read";
+
+/// Whether the key that carries `tags` should have a policy, whatever its alias is by now.
+fn wants_policy(wanted: &[Wanted<'_, Key>], tags: &Tags) -> bool {
+    let address = tags.get(TAG_ADDRESS).map(String::as_str);
+    let mut restricted = wanted.iter().filter(|wanted| wanted.desired.policy.is_some());
+    restricted.any(|wanted| Some(wanted.address.as_str()) == address)
 }
 
 /// Takes all aliases from a key.

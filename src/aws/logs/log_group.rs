@@ -1,8 +1,8 @@
 //! The log group, with its retention and key.
 //!
 //! Names are ids here, and a second create is refused. How ours are found: the names below
-//! [`PREFIX`] with one paginated call, then one call for each wanted name that stands elsewhere
-//! and each name that a flow log or cluster of ours writes to, so that the list is complete with
+//! [`PREFIX`] with one paginated call, and with another the wanted names that stand elsewhere
+//! and those that a flow log or cluster of ours writes to, so that the list is complete with
 //! nothing wanted, too, unless a group outside [`PREFIX`] has lost what writes to it. `DescribeLogGroups` leaves
 //! tags out; they come with one call a group. (`ListLogGroups` can filter by tag, but how fast
 //! that index follows a create is not documented, and it leaves the retention out.)
@@ -165,15 +165,12 @@ impl Kind for LogGroup {
             .chain(cx.remembered(Self::NAME))
             .filter(|name| !name.starts_with(PREFIX))
             .collect();
-        let mut groups = BTreeMap::new();
-        for prefix in elsewhere.iter().copied().chain([PREFIX]) {
-            for group in named(cx, prefix).await? {
-                let Some(name) = group.log_group_name() else { continue };
-                if name.starts_with(PREFIX) || elsewhere.contains(name) {
-                    groups.insert(name.to_owned(), group);
-                }
-            }
-        }
+        let (below, elsewhere) = futures::try_join!(named(cx, PREFIX), exactly(cx, &elsewhere))?;
+        let groups: BTreeMap<String, AwsLogGroup> = below
+            .into_iter()
+            .chain(elsewhere)
+            .filter_map(|group| Some((group.log_group_name()?.to_owned(), group)))
+            .collect();
         let read: Vec<(Live, Option<Tags>)> = stream::iter(groups.into_values())
             .map(|group| async move {
                 let live = live(cx, &group)?;
@@ -354,6 +351,47 @@ fn live(cx: &Cx, group: &AwsLogGroup) -> Result<Live> {
         key: group.kms_key_id().map(str::to_owned),
         class: group.log_group_class().map_or("STANDARD", LogGroupClass::as_str).to_owned(),
     })
+}
+
+/// How many names `DescribeLogGroups` takes at once.
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html>
+const NAMES_AT_ONCE: usize = 50;
+
+/// The groups with these names, as far as they exist. Names are a filter there, so one that is not
+/// there is left out; should AWS refuse one as not found, each is looked for by itself.
+async fn exactly(cx: &Cx, names: &BTreeSet<&str>) -> Result<Vec<AwsLogGroup>> {
+    let logs = cx.api::<Logs>()?;
+    let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut groups = Vec::new();
+    for some in all.chunks(NAMES_AT_ONCE) {
+        let pages = gone_is_fine(
+            pages(
+                cx,
+                "logs:DescribeLogGroups",
+                |token| {
+                    let request = logs.0.describe_log_groups();
+                    request
+                        .set_log_group_identifiers(Some(some.to_vec()))
+                        .set_next_token(token)
+                        .send()
+                },
+                |page| page.next_token(),
+            )
+            .await,
+        )?;
+        match pages {
+            Some(pages) => {
+                groups.extend(pages.into_iter().flat_map(|it| it.log_groups.unwrap_or_default()));
+            }
+            None => {
+                for name in some {
+                    groups.extend(named(cx, name).await?);
+                }
+            }
+        }
+    }
+    groups.retain(|group| group.log_group_name().is_some_and(|name| names.contains(name)));
+    Ok(groups)
 }
 
 /// All groups whose names start with `prefix`.

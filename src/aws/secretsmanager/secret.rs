@@ -22,7 +22,7 @@ use crate::aws::tags::{foreign, made_before, tag_changes, touches};
 use crate::graph::Handle;
 use crate::kind::{
     Change, Clash, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership,
-    Result, Seen, Status, TAG_DEPLOYMENT, Tags, Typical, Wanted, Whose,
+    Result, Seen, Status, TAG_DEPLOYMENT, Tags, Typical, Wanted, Whose, seen,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
@@ -30,7 +30,7 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, Tag};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tag that says how long a deleted secret can be brought back: by then, nobody may want it
 /// any more who could say it.
@@ -97,6 +97,16 @@ impl Handle<ManagedSecret> {
     pub fn version(&self) -> In<String> {
         self.output("secret version", Live::wanted_version)
     }
+}
+
+/// The current versions of the deployment's own secrets that earlier waves found, by ARN and by
+/// name. Those without a value are left out.
+pub(crate) fn current_versions(found: &dyn Seen) -> BTreeMap<String, String> {
+    let current = seen::<ManagedSecret>(found).into_iter().filter_map(|(_, _, live)| {
+        let version = live.version.clone()?;
+        Some([(live.arn.to_string(), version.clone()), (live.name.clone(), version)])
+    });
+    current.flatten().collect()
 }
 
 /// The name is taken by a secret that is being deleted for good, which is not instant.

@@ -8,6 +8,7 @@ use crate::coderd::note::{self, Note};
 use crate::kind::{Class, Cx, Error, Kind, Result};
 use crate::secret::{Secret, SecretRef};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a token lasts where the server sets no limit: thirty days.
@@ -16,8 +17,13 @@ const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 const TOKEN_NAME: &str = "coderctl-";
 
 /// How the token of a note is doing. It is made anew when a third of its life is left, or when
-/// the secret does not hold it any more.
-pub(super) async fn token_state(cx: &Cx, note: &Note) -> Result<String> {
+/// the secret does not hold it any more. The versions of secrets in `known` have just been looked
+/// up.
+pub(super) async fn token_state(
+    cx: &Cx,
+    note: &Note,
+    known: &BTreeMap<String, String>,
+) -> Result<String> {
     let number = |key: &str| note.get(key).and_then(|text| text.parse::<u64>().ok());
     let (Some(made), Some(ends)) = (number("token_made_at"), number("token_ends_at")) else {
         return Ok("none".to_owned());
@@ -29,8 +35,12 @@ pub(super) async fn token_state(cx: &Cx, note: &Note) -> Result<String> {
     if ends - now < ends.saturating_sub(made) / 3 {
         return Ok("about to end".to_owned());
     }
-    let reference = SecretRef::SecretsManager(note.get("token_secret").unwrap_or_default().into());
-    match secrets::version(cx, &reference).await {
+    let id = note.get("token_secret").unwrap_or_default();
+    let version = match known.get(id) {
+        Some(version) => Ok(Some(version.clone())),
+        None => secrets::version(cx, &SecretRef::SecretsManager(id.to_owned())).await,
+    };
+    match version {
         Ok(version) if version.as_deref() == note.get("token_version") => Ok(VALID.to_owned()),
         Ok(_) => Ok("replaced by somebody else".to_owned()),
         // The secret is gone, or has no value.

@@ -3,6 +3,7 @@
 use super::live::{LABEL, Live, tags_of};
 use super::{Content, Object, Type, checksum, rehearse, status};
 use crate::aws::secrets;
+use crate::aws::secretsmanager::secret::current_versions;
 use crate::kind::{Clash, Cx, Damaged, Error, Found, Kind, Listed, Result, Seen, Wanted, Whose};
 use crate::kube::client::{Call, Kube, MANAGER};
 use crate::kube::places::{Place, Wants, places};
@@ -23,7 +24,7 @@ pub(super) async fn all(
     let places = places(cx, wants, seen)?;
     let found = try_join_all(places.iter().map(|place| within(cx, wanted, place))).await?;
     let lives: Vec<(Live, Value)> = found.into_iter().flatten().collect();
-    let versions = versions(cx, references(wanted, &lives)).await?;
+    let versions = versions(cx, references(wanted, &lives), &current_versions(seen)).await?;
     let namespaces: BTreeSet<PhysicalId> = lives
         .iter()
         .filter(|(live, object)| {
@@ -157,12 +158,24 @@ fn references(wanted: &[Wanted<'_, Object>], lives: &[(Live, Value)]) -> Vec<Sec
     of_wanted.chain(of_live).collect()
 }
 
-/// The current version of each reference, by what it reads like.
-async fn versions(cx: &Cx, references: Vec<SecretRef>) -> Result<BTreeMap<String, Option<String>>> {
+/// The current version of each reference, by what it reads like. Those in `known` have just been
+/// looked up.
+async fn versions(
+    cx: &Cx,
+    references: Vec<SecretRef>,
+    known: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Option<String>>> {
     let mut seen = BTreeSet::new();
     let distinct = references.into_iter().filter(|reference| seen.insert(reference.to_string()));
     let looked = distinct.map(|reference| async move {
-        let version = secrets::version(cx, &reference).await?;
+        let version = match &reference {
+            SecretRef::SecretsManager(id) => known.get(id).cloned(),
+            _ => None,
+        };
+        let version = match version {
+            Some(version) => Some(version),
+            None => secrets::version(cx, &reference).await?,
+        };
         Ok::<_, Error>((reference.to_string(), version))
     });
     join_all(looked).await.into_iter().collect()
@@ -211,7 +224,7 @@ pub(super) async fn found_again(
     // Pods read what is in the Secrets, whatever the sources of those have by now.
     let held = checksum::held(cx, &live).await?;
     let asked = live.references(|key| !held.contains_key(key));
-    live.versions = versions(cx, asked).await?;
+    live.versions = versions(cx, asked, &BTreeMap::new()).await?;
     live.versions
         .extend(held.into_values().map(|source| (source.reference.to_string(), source.version)));
     Ok(Some(Found {

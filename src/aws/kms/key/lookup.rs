@@ -101,12 +101,25 @@ async fn tags(cx: &Cx, key: &str) -> Result<Option<Tags>> {
     }))
 }
 
+/// Who may use a key; `None` when there is no such key.
+pub(super) async fn policy(cx: &Cx, key: &str) -> Result<Option<Document>> {
+    let kms = cx.api::<Kms>()?;
+    let answer = gone_is_fine(
+        safe(cx, "kms:GetKeyPolicy", || {
+            kms.0.get_key_policy().key_id(key).policy_name("default").send()
+        })
+        .await,
+    )?;
+    Ok(answer.map(|answer| Document::new(answer.policy().unwrap_or_default())))
+}
+
 /// All that is known of a key; `None` when there is no such key. It has those of `aliases` that
-/// name it.
+/// name it, and its policy if that `is_restricted`.
 pub(super) async fn whole(
     cx: &Cx,
     key: &str,
     aliases: &BTreeMap<String, String>,
+    is_restricted: bool,
 ) -> Result<Option<Reading<Key>>> {
     let kms = cx.api::<Kms>()?;
     let (described, tags, policy, rotation) = futures::try_join!(
@@ -117,12 +130,10 @@ pub(super) async fn whole(
         },
         tags(cx, key),
         async {
-            gone_is_fine(
-                safe(cx, "kms:GetKeyPolicy", || {
-                    kms.0.get_key_policy().key_id(key).policy_name("default").send()
-                })
-                .await,
-            )
+            match is_restricted {
+                true => policy(cx, key).await,
+                false => Ok(None),
+            }
         },
         async {
             gone_is_fine(
@@ -133,11 +144,12 @@ pub(super) async fn whole(
             )
         }
     )?;
-    let (Some(described), Some(tags), Some(policy), Some(rotation)) =
-        (described, tags, policy, rotation)
-    else {
+    let (Some(described), Some(tags), Some(rotation)) = (described, tags, rotation) else {
         return Ok(None);
     };
+    if is_restricted && policy.is_none() {
+        return Ok(None);
+    }
     let metadata = described
         .key_metadata()
         .ok_or_else(|| Error::local("DescribeKey answered without a key"))?;
@@ -162,7 +174,7 @@ pub(super) async fn whole(
         rotation_days: rotation
             .key_rotation_enabled()
             .then(|| rotation.rotation_period_in_days().unwrap_or(365)),
-        policy: Document::new(policy.policy().unwrap_or_default()),
+        policy,
         enabled: metadata.enabled(),
         deletion_window_days: window.unwrap_or(DEFAULT_WINDOW),
     };

@@ -58,7 +58,7 @@ async fn take_over(cx: &Cx, found: &Found<Key>, alias: &str, error: Error) -> Re
     if other == id {
         return Ok(());
     }
-    let theirs = lookup::whole(cx, &other, &aliases).await?.map(|reading| reading.tags);
+    let theirs = lookup::whole(cx, &other, &aliases, true).await?.map(|reading| reading.tags);
     let owner = theirs.as_ref().and_then(|tags| Ownership::from_tags(tags).ok());
     if owner
         .is_none_or(|owner| owner.address != found.owner.address || owner.uid != found.owner.uid)
@@ -114,7 +114,7 @@ pub(super) async fn bring_back(cx: &Cx) -> Result<Option<Found<Key>>> {
             continue;
         }
         let aliases = lookup::aliases_of(cx, &id).await?;
-        let Some(key) = lookup::whole(cx, &id, &aliases).await? else { continue };
+        let Some(key) = lookup::whole(cx, &id, &aliases, true).await? else { continue };
         let cancelled = match key.status {
             Status::Leaving => {
                 cx.progress("cancelling the deletion of the key that was here");
@@ -138,7 +138,7 @@ pub(super) async fn bring_back(cx: &Cx) -> Result<Option<Found<Key>>> {
         }
         safe(cx, "kms:EnableKey", || kms.0.enable_key().key_id(&id).send()).await?;
         let aliases = lookup::aliases_of(cx, &id).await?;
-        let Some(key) = lookup::whole(cx, &id, &aliases).await? else { continue };
+        let Some(key) = lookup::whole(cx, &id, &aliases, true).await? else { continue };
         return Ok(Some(key.owned(&owner)));
     }
     Ok(None)
