@@ -149,7 +149,10 @@ async fn every_type_lives_its_life() {
     let said = format!("{:?}", w.said.lock().unwrap());
     assert!(said.contains("replicas"), "the rollout was waited for: {said}");
     // Gone from the spec, gone from the cluster.
-    let plan = w.apply(&[]).await;
+    // A namespace takes what is in it along, so that needs to be said.
+    let allow_delete = vec!["global/kubernetes/namespace".to_owned()];
+    let options = Options { allow_delete, ..Options::default() };
+    let (plan, _) = w.apply_with(&[], &options).await;
     assert_eq!(plan.items.len(), refs.len());
     assert!(plan.items.iter().all(|item| item.action == Action::Delete));
     let spaces: Api<Namespace> = Api::all(w.client.clone());

@@ -139,7 +139,7 @@ async fn a_quota_that_is_used_up_has_a_code_of_its_own() {
 fn the_table_of_exit_codes_is_the_program_s() {
     use Exit::{
         Changes, Credentials, Done, Drift, Failed, Incomplete, Interrupted, Locked, Moved, Partial,
-        Quota, Refused, Spec, Usage,
+        Quota, Refused, Spec, Unhealthy, Usage,
     };
     let all = [
         Done,
@@ -156,6 +156,7 @@ fn the_table_of_exit_codes_is_the_program_s() {
         Incomplete,
         Quota,
         Moved,
+        Unhealthy,
     ];
     let page = std::fs::read_to_string(path("docs/errors.md")).unwrap();
     let table = page.split("## Exit codes").nth(1).unwrap().split("\n## ").next().unwrap();
