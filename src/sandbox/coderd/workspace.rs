@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const INIT: u64 = 12_000;
 
 /// A workspace.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Workspace {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -28,9 +28,6 @@ pub(crate) struct Workspace {
     pub(crate) deleted: bool,
     /// Whether no build can delete it.
     pub(crate) is_stuck: bool,
-    /// The database that it is in, while it is taken out.
-    #[serde(skip)]
-    database: String,
 }
 
 impl Workspace {
@@ -41,6 +38,11 @@ impl Workspace {
 
     pub(crate) fn failed(&mut self) {
         self.job = "failed".to_owned();
+    }
+
+    /// Whether its latest build runs.
+    pub(crate) fn is_building(&self) -> bool {
+        self.job == "running"
     }
 
     fn status(&self) -> &'static str {
@@ -74,36 +76,32 @@ impl Workspace {
 }
 
 impl Databases {
-    /// Takes the workspaces out whose build runs.
-    pub(crate) fn take_building(&mut self) -> Vec<Workspace> {
-        let mut taken = Vec::new();
-        for (name, database) in &mut self.0 {
-            let all = std::mem::take(&mut database.workspaces);
-            let (building, rest): (Vec<Workspace>, Vec<Workspace>) =
-                all.into_iter().partition(|workspace| workspace.job == "running");
-            database.workspaces = rest;
-            taken.extend(
-                building
-                    .into_iter()
-                    .map(|workspace| Workspace { database: name.clone(), ..workspace }),
-            );
-        }
-        taken
+    /// The workspaces of one database, named as [`super::database_of`] does, whose build runs.
+    pub(crate) fn building(&self, name: &str) -> Vec<Workspace> {
+        let all = self.0.get(name).into_iter().flat_map(|database| &database.workspaces);
+        all.filter(|workspace| workspace.is_building()).cloned().collect()
     }
 
-    /// Puts them back.
-    pub(crate) fn put_back(&mut self, workspaces: Vec<Workspace>) {
+    /// Takes over what became of these.
+    pub(crate) fn built(&mut self, name: &str, workspaces: Vec<Workspace>) {
+        let Some(database) = self.0.get_mut(name) else { return };
         for workspace in workspaces {
-            let database = self.0.entry(workspace.database.clone()).or_default();
-            database.workspaces.push(workspace);
-            database.workspaces.sort_by(|a, b| a.id.cmp(&b.id));
+            if let Some(old) = database.workspaces.iter_mut().find(|old| old.id == workspace.id) {
+                *old = workspace;
+            }
         }
     }
 
     /// Lets a user start a workspace, as in the dashboard; the user is made if there is none of
-    /// that name. In the first database that has users.
-    pub(crate) fn start(&mut self, (owner, name): (&str, &str), namespace: &str, at: u64) -> bool {
-        let Some((salt, database)) = self.0.iter_mut().find(|(_, it)| !it.users.is_empty()) else {
+    /// that name. False where the database has no users yet.
+    pub(crate) fn start(
+        &mut self,
+        salt: &str,
+        (owner, name): (&str, &str),
+        namespace: &str,
+        at: u64,
+    ) -> bool {
+        let Some(database) = self.0.get_mut(salt).filter(|it| !it.users.is_empty()) else {
             return false;
         };
         let known = database.users.iter().find(|user| user.username == owner);
@@ -135,9 +133,9 @@ impl Databases {
         true
     }
 
-    /// From now on no build can delete the workspaces of this name, or every one can.
-    pub(crate) fn stick(&mut self, name: &str, is_stuck: bool) {
-        let all = self.0.values_mut().flat_map(|database| &mut database.workspaces);
+    /// From now on no build can delete the workspaces of this name in a database, or every one can.
+    pub(crate) fn stick(&mut self, database: &str, name: &str, is_stuck: bool) {
+        let all = self.0.get_mut(database).into_iter().flat_map(|it| &mut it.workspaces);
         for workspace in all.filter(|workspace| workspace.name == name) {
             workspace.is_stuck = is_stuck;
         }

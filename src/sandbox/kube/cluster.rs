@@ -2,8 +2,8 @@
 
 use super::caller::Caller;
 use super::controllers::{
-    Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, environment, is_ready,
-    stopping,
+    Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, databases, environment,
+    is_ready, stopping,
 };
 use super::disk::Disk;
 use super::forward::Target;
@@ -375,6 +375,9 @@ impl KubeSandbox {
         let reply = coderd::in_databases(&*source, own, host, |databases| {
             coderd::answer(databases, &asked)
         })?;
+        if asked.method != "GET" {
+            cluster.store.builds = true;
+        }
         if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
             disk.write(&mut cluster.store, lock).ok()?;
         }
@@ -516,19 +519,25 @@ impl KubeSandbox {
         self.around().database = Arc::new(databases);
     }
 
-    /// Lets `owner`, a user of the coderd that runs here, start a workspace of a template that puts
-    /// it into `namespace`, or nowhere in the cluster if that is empty; the user is made if there is none of that name. Answers whether there
-    /// is a coderd with users.
+    /// Lets `owner`, a user of a coderd that runs here, start a workspace of a template that puts it
+    /// into `namespace`, or nowhere in the cluster if that is empty; the user is made if there is
+    /// none of that name. Answers whether there is a coderd with users.
     pub fn start_workspace(&self, owner: &str, name: &str, namespace: &str) -> bool {
-        self.tell_coderd(|coder, at| coder.start((owner, name), namespace, at))
+        let mut started = false;
+        self.tell_coderd(|all, database, at| {
+            started = started || all.start(database, (owner, name), namespace, at);
+        });
+        started
     }
 
     /// From now on no build can delete the workspaces of this name, or every one can.
     pub fn stick_workspace(&self, name: &str, is_stuck: bool) {
-        self.tell_coderd(|coder, _| coder.stick(name, is_stuck));
+        self.tell_coderd(|all, database, _| all.stick(database, name, is_stuck));
     }
 
-    fn tell_coderd<T>(&self, tell: impl FnOnce(&mut coderd::Databases, u64) -> T) -> T {
+    /// Works on the databases of the coderds that run here, one after the other.
+    fn tell_coderd(&self, mut tell: impl FnMut(&mut coderd::Databases, &str, u64)) {
+        let source = self.around().database.clone();
         let mut cluster = self.cluster();
         let cluster = &mut *cluster;
         let lock = match &mut cluster.disk {
@@ -536,15 +545,19 @@ impl KubeSandbox {
             None => None,
         };
         let at = milliseconds(self.now(&cluster.store));
-        let told = tell(&mut cluster.store.coder, at);
+        for database in databases(&cluster.store) {
+            let host = database.split('/').next().unwrap_or_default();
+            let own = &mut cluster.store.coder;
+            coderd::in_databases(&*source, own, host, |all| tell(all, &database, at));
+        }
         // Controllers look again, as after a write.
+        cluster.store.builds = true;
         cluster.store.version += 1;
         if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
             && disk.write(&mut cluster.store, lock).is_err()
         {
             tracing::warn!("the cluster sandbox can't write its state");
         }
-        told
     }
 
     /// Sets where volumes and load balancers are made. Without this claims and Services wait for

@@ -55,6 +55,9 @@ pub(super) struct Store {
     /// What coderd keeps in its databases.
     #[serde(default)]
     pub(super) coder: Databases,
+    /// Whether a build of a workspace may be running.
+    #[serde(default)]
+    pub(super) builds: bool,
     /// The instances that volumes are attached to, by volume.
     #[serde(default)]
     pub(super) attached: BTreeMap<String, String>,

@@ -23,6 +23,7 @@ pub use cloud::{Claimed, Cloud, NoCloud};
 pub(super) use container::{coderd_version, environment};
 pub use node::{NodeFacts, NodeSource};
 pub(super) use pod::{Life, begin_end, is_ready, stopping};
+pub(super) use workspace::databases;
 
 use super::store::Store;
 use crate::sandbox::coderd::DatabaseSource;

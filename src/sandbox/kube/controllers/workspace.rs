@@ -3,10 +3,11 @@
 //! machines of another sort, without a namespace, makes nothing here.
 //! <https://github.com/coder/coder/tree/main/examples/templates/kubernetes>
 
-use super::Moment;
-use crate::sandbox::coderd::Workspace;
-use crate::sandbox::kube::store::{has_finalizers, namespace_of};
+use super::{Moment, coderd_version, environment, is_ready, stopping};
+use crate::sandbox::coderd::{self, Workspace};
+use crate::sandbox::kube::store::{Store, has_finalizers, namespace_of};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const CLAIMS: &str = "persistentvolumeclaims";
 const DEPLOYMENTS: &str = "deployments.apps";
@@ -14,9 +15,42 @@ const ID: &str = "com.coder.workspace.id";
 /// How often a build looks whether what it deletes is gone, in milliseconds.
 const RETRY: u64 = 2_000;
 
-/// Brings every build that runs further.
+/// Brings every build that runs further. The provisioners are threads of coderd: where no pod of it
+/// runs, nothing goes on.
 pub(super) fn run(moment: &mut Moment<'_>) {
-    let mut all = moment.store.coder.take_building();
+    if !moment.store.builds {
+        return;
+    }
+    let databases = databases(moment.store);
+    let mut running = databases.is_empty();
+    for database in databases {
+        running |= build(moment, &database);
+    }
+    moment.store.builds = running;
+}
+
+/// The databases of the coderds that run here, named as [`coderd::database_of`] does.
+pub(in crate::sandbox::kube) fn databases(store: &Store) -> BTreeSet<String> {
+    let running = store.of("pods").filter(|pod| is_ready(pod) && !stopping(pod));
+    let of_pod = |pod: &Value| {
+        let mut containers = pod["spec"]["containers"].as_array()?.iter();
+        let coderd = containers.find(|container| coderd_version(container).is_some())?;
+        coderd::database_of(&environment(store, pod, coderd).ok()?)
+    };
+    running.filter_map(of_pod).collect()
+}
+
+/// Brings the builds of one database further; answers whether any goes on.
+fn build(moment: &mut Moment<'_>, database: &str) -> bool {
+    let host = database.split('/').next().unwrap_or_default();
+    let around = moment.around;
+    let own = &mut moment.store.coder;
+    let Some(before) =
+        coderd::in_databases(around.database, own, host, |all| all.building(database))
+    else {
+        return true;
+    };
+    let mut all = before.clone();
     for workspace in &mut all {
         if moment.at < workspace.until {
             let until = workspace.until;
@@ -31,7 +65,15 @@ pub(super) fn run(moment: &mut Moment<'_>) {
             _ => workspace.succeeded(),
         }
     }
-    moment.store.coder.put_back(all);
+    let running = all.iter().any(Workspace::is_building);
+    if all != before {
+        let own = &mut moment.store.coder;
+        // What can't be kept is done once more at the next look, and comes to the same.
+        let kept =
+            coderd::in_databases(around.database, own, host, |kept| kept.built(database, all));
+        return running || kept.is_none();
+    }
+    running
 }
 
 fn metadata(moment: &mut Moment<'_>, workspace: &Workspace, name: &str) -> Value {
