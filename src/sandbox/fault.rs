@@ -50,6 +50,8 @@ pub enum Stop {
 pub enum Matching {
     /// Calls of one operation: `ec2:CreateVpc`.
     Operation(String),
+    /// Calls of one service: `kubernetes`.
+    Service(String),
     /// Calls that change something.
     Mutating,
     /// Calls that change nothing.
@@ -62,6 +64,9 @@ impl Matching {
     fn covers(&self, operation: &str, mutating: bool) -> bool {
         match self {
             Matching::Operation(name) => name == operation,
+            Matching::Service(name) => {
+                operation.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(':'))
+            }
             Matching::Mutating => mutating,
             Matching::Read => !mutating,
             Matching::Any => true,

@@ -208,8 +208,8 @@ async fn a_cluster_that_never_answers_goes_unseen_and_leaves_nothing_either() {
     let simple = spec(SIMPLE, &[]);
     let down =
         Effect::Error { status: 503, code: "ServiceUnavailable".into(), message: "gone".into() };
-    let dead = Faults::script(vec![Fault::on(Matching::Any, down).times(u32::MAX)]);
-    account.cluster().set_faults(dead);
+    let dead = || Fault::on(Matching::Service("kubernetes".into()), down.clone()).times(u32::MAX);
+    account.sandbox.set_faults(Faults::script(vec![dead()]));
 
     // What can't be seen is said, with what to do.
     let plan = account.plan(&simple, &everything()).await;
@@ -228,7 +228,7 @@ async fn a_cluster_that_never_answers_goes_unseen_and_leaves_nothing_either() {
     let operations =
         ["ec2:DeleteVolume", "elasticloadbalancing:DeleteLoadBalancer", "ec2:DeleteSecurityGroup"];
     let lost = operations.map(|operation| Fault::on_operation(operation, Effect::LoseAnswer));
-    account.sandbox.set_faults(Faults::script(lost));
+    account.sandbox.set_faults(Faults::script(lost.into_iter().chain([dead()])));
     assert_eq!(account.run(&simple, &all).await, End::Complete);
     account.done(&simple, &all).await;
     let after = account.picture().await;

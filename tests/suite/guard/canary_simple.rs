@@ -264,7 +264,7 @@ async fn no_secret_of_sr_simple_gets_out_while_everybody_quotes() {
     // The first is that of the plan's rehearsal, which then only notes it.
     while !life.run(&changed, &Options::default()).await {}
     life.look();
-    assert!(life.run(&changed, &destroy()).await);
+    assert!(life.run(&changed, &destroy()).await, "{}", life.said.lock().unwrap());
     life.look();
 }
 
