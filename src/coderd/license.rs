@@ -131,6 +131,12 @@ impl Kind for License {
         Some(format!("coderd {}/{}", self.server.namespace, self.server.deployment))
     }
 
+    /// Only a server with its database deletes it, asked by the owner, whose token is in a secret:
+    /// none of these may go, or be on its way out, before.
+    fn goes_first(_: &Live) -> bool {
+        true
+    }
+
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
         vec![
             ("id", live.id.clone()),
@@ -196,11 +202,33 @@ impl Kind for License {
         let Live { note, id, token_secret, .. } = &before.live;
         // A server that does not run any more takes its licences with it.
         if !id.is_empty() && ready_pod(cx, &note.place).await?.is_some() {
-            let session = session(cx, &note.place, token_secret).await?;
-            session.delete(cx, &format!("/licenses/{id}")).await?;
+            match session(cx, &note.place, token_secret).await {
+                Ok(session) => {
+                    let deleted = session.delete(cx, &format!("/licenses/{id}")).await;
+                    deleted.map_err(|error| silent(error, &note.place))?;
+                }
+                // Somebody has taken the token's secret away. Nobody but an owner can delete the
+                // licence then; where the deployment goes, it goes with the database.
+                Err(error) if matches!(error.class, Class::NotFound | Class::Refused) => {
+                    tracing::warn!(%error, license = %id, "a licence stays in Coder's database");
+                }
+                Err(error) => return Err(error),
+            }
         }
         note::forget(cx, note).await
     }
+}
+
+/// With what to do about a server that does not answer although it runs.
+fn silent(error: Error, place: &Place) -> Error {
+    if error.class != Class::Unavailable {
+        return error;
+    }
+    let Place { namespace, deployment, .. } = place;
+    error.hint(format!(
+        "a server that does not run is not asked: kubectl -n {namespace} scale deployment \
+         {deployment} --replicas=0, and run this again"
+    ))
 }
 
 fn shown_id(id: &str) -> String {
