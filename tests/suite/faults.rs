@@ -43,7 +43,16 @@ pub(crate) async fn live(faults: &Faults, most: u32, stages: &[Stage]) -> Result
         until_done(&account, stage, most).await.map_err(|why| format!("{what}: {why}"))?;
         account.sandbox.set_faults(Faults::none());
         account.pass(310).await;
-        let left = account.left(&stage.spec, &stage.options).await;
+        let mut left = account.left(&stage.spec, &stage.options).await;
+        // A request that arrived twice has made two, where it takes no client token; the next plan
+        // sees the second one, and takes it away.
+        if !left.is_empty() && left.lines().all(|line| line.starts_with("Delete ")) {
+            let again = account.run(&stage.spec, &stage.options).await;
+            if again != End::Complete {
+                return Err(format!("{what} left: {left}; and again: {again:?}"));
+            }
+            left = account.left(&stage.spec, &stage.options).await;
+        }
         if !left.is_empty() {
             return Err(format!("{what} left: {left}"));
         }

@@ -14,6 +14,7 @@
 
 mod lookup;
 mod settings;
+mod twin;
 
 use super::Kms;
 use crate::aws::call::{Passing, Repeat, call, safe};
@@ -254,7 +255,11 @@ impl Kind for Key {
     }
 
     async fn settle(cx: &Cx, found: Found<Self>) -> Result<Found<Self>> {
-        until_ready(cx, found, Patience { every: 1, at_most: 120 }).await
+        let found = until_ready(cx, found, Patience { every: 1, at_most: 120 }).await?;
+        if found.live.aliases.is_empty() {
+            twin::end(cx, &found).await?;
+        }
+        Ok(found)
     }
 
     async fn update(&self, cx: &Cx, found: &Found<Self>, changes: &[Change]) -> Result<()> {
