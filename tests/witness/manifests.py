@@ -7,7 +7,7 @@ a problem, as it is for `kubectl apply --validate=strict`.
 import pathlib
 import sys
 
-import kubernetes_validate
+import kubernetes_validate.utils as kubernetes_validate
 import yaml
 
 
