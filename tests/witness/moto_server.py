@@ -10,6 +10,7 @@ import sys
 
 from moto.core.responses import ActionResult
 from moto.ec2.models.launch_templates import LaunchTemplate
+from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.launch_templates import LaunchTemplates
@@ -60,6 +61,28 @@ def endpoint_filter(self, name, method=None, known=VPCEndPoint.get_filter_value)
 
 
 VPCEndPoint.get_filter_value = endpoint_filter
+
+
+# EC2: the network interfaces of NAT gateways and of VPC endpoints are the service's, and say so; moto's look as if
+# somebody had made them and left them lying.
+def nat_made(self, *args, known=NatGateway.__init__, **more):
+    known(self, *args, **more)
+    self._eni.requester_managed = True
+    self._eni.interface_type = "nat_gateway"
+    self._eni.description = f"Interface for NAT Gateway {self.id}"
+
+
+def endpoint_made(self, *args, known=VPCEndPoint.__init__, **more):
+    known(self, *args, **more)
+    for interface in self.network_interface_ids:
+        interface = self.ec2_backend.get_network_interface(interface)
+        interface.requester_managed = True
+        interface.interface_type = "vpc_endpoint"
+        interface.description = f"VPC Endpoint Interface {self.id}"
+
+
+NatGateway.__init__ = nat_made
+VPCEndPoint.__init__ = endpoint_made
 
 
 # EC2: ModifyVpcEndpoint sets PrivateDnsEnabled; moto leaves it as it is.
