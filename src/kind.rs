@@ -248,8 +248,9 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
         Self::NATURE.typical
     }
 
-    /// The name by which alone it is found, where neither its tags nor any list lead to it once
-    /// the spec is gone. It is recorded before the resource is made.
+    /// The name by which it is found, where neither its tags nor any list lead to it once the spec
+    /// is gone, or where looking by name spares a list of all that the account has. It is recorded
+    /// before the resource is made: see [`Cx::remembers_all`].
     fn sought_by_name(&self) -> Option<String> {
         None
     }

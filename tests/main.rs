@@ -35,6 +35,7 @@ mod suite {
     mod rate;
     mod record;
     mod record_world;
+    mod remembered;
     mod report;
     mod resume;
     mod rotation;

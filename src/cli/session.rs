@@ -143,7 +143,9 @@ impl Session {
         };
         let uid = record.as_ref().map(|read| read.record.uid.clone());
         let names = record.as_ref().map(Recorded::names).unwrap_or_default();
-        let cx = cx.with_deployment(Deployment { uid, ..deployment }).remembering(names);
+        let begun = record.as_ref().map(Recorded::begun).unwrap_or_default();
+        let cx = cx.with_deployment(Deployment { uid, ..deployment });
+        let cx = cx.remembering(names).with_begun(begun);
         let cx = match &record {
             // Made in a cluster that only the user can name.
             Some(read) if crate::kube::are_in_a_given_cluster(&read.applied) => {

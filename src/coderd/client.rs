@@ -22,17 +22,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) struct Coderd<'a> {
     place: &'a Place,
     token: Option<Secret>,
+    /// A pod that was ready a moment ago: the first attempt goes there.
+    pod: Option<String>,
 }
 
 impl<'a> Coderd<'a> {
     /// The server there, asked without a token.
     pub(crate) fn at(place: &'a Place) -> Self {
-        Coderd { place, token: None }
+        Coderd { place, token: None, pod: None }
+    }
+
+    /// The same, where this pod has just been seen to be ready.
+    pub(crate) fn on(self, pod: String) -> Self {
+        Coderd { pod: Some(pod), ..self }
     }
 
     /// The same, asked with a token.
     pub(crate) fn with(&self, token: Secret) -> Self {
-        Coderd { place: self.place, token: Some(token) }
+        Coderd { place: self.place, token: Some(token), pod: self.pod.clone() }
     }
 
     /// Reads; `path` is below `/api/v2`.
@@ -84,13 +91,14 @@ impl<'a> Coderd<'a> {
         let started = cx.clock.now();
         let mut pause = FIRST_PAUSE;
         let mut attempts = 0;
+        let mut pod = self.pod.clone();
         loop {
             attempts += 1;
             if method != Method::GET {
                 cx.check_fence()?;
             }
             let outcome = tokio::select! {
-                outcome = self.attempt(cx, &method, path, body) => outcome,
+                outcome = self.attempt(cx, pod.take(), &method, path, body) => outcome,
                 () = cx.clock.sleep(ATTEMPT) => {
                     let silent = Error::of(Class::Unavailable, "no answer in time");
                     Err(Broken::NoAnswer(silent))
@@ -125,11 +133,15 @@ impl<'a> Coderd<'a> {
     async fn attempt(
         &self,
         cx: &Cx,
+        pod: Option<String>,
         method: &Method,
         path: &str,
         body: Option<&Value>,
     ) -> std::result::Result<Response<Bytes>, Broken> {
-        let pod = forward::ready_pod(cx, self.place).await.map_err(Broken::NotSent)?;
+        let pod = match pod {
+            Some(pod) => Some(pod),
+            None => forward::ready_pod(cx, self.place).await.map_err(Broken::NotSent)?,
+        };
         let Some(pod) = pod else {
             let Place { namespace, deployment, .. } = self.place;
             let why = format!("no pod of Deployment {namespace}/{deployment} is ready");

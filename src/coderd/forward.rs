@@ -24,12 +24,18 @@ pub(super) enum Broken {
 
 /// The name of a pod of the server that is ready; `None` where there is none.
 pub(super) async fn ready_pod(cx: &Cx, place: &Place) -> Result<Option<String>> {
-    let kube = place.kube(cx)?;
     let Place { namespace, deployment, .. } = place;
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}");
-    let Some(server) = kube.look(cx, &Call::get(path, "deployments", false)).await? else {
-        return Ok(None);
-    };
+    match place.kube(cx)?.look(cx, &Call::get(path, "deployments", false)).await? {
+        Some(server) => ready_pod_of(cx, place, &server).await,
+        None => Ok(None),
+    }
+}
+
+/// The same, where the server's Deployment has just been read.
+pub(super) async fn ready_pod_of(cx: &Cx, place: &Place, server: &Value) -> Result<Option<String>> {
+    let kube = place.kube(cx)?;
+    let namespace = &place.namespace;
     let labels = server["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
     let selector: Vec<String> = labels
         .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))

@@ -99,7 +99,7 @@ impl Kind for License {
     const TITLE: &'static str = "licence of Coder";
     const NATURE: Nature = Nature {
         scope: Scope::Global,
-        wave: 4,
+        wave: 3,
         taggable: false,
         create_is: CreateIs::Named,
         typical: Typical { create: 2, update: 2, delete: 1 },

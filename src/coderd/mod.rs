@@ -59,6 +59,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether it is the same server, on whatever port.
+    fn is_same_server(&self, other: &Place) -> bool {
+        let Place { access, namespace, deployment, port: _ } = self;
+        (access, namespace, deployment) == (&other.access, &other.namespace, &other.deployment)
+    }
+
     fn kube(&self, cx: &Cx) -> Result<Kube> {
         Kube::of(cx, self.access.as_ref())
     }

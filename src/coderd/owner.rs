@@ -9,24 +9,25 @@
 mod session;
 
 use super::client::Coderd;
-use super::forward::ready_pod;
+use super::forward::{ready_pod, ready_pod_of};
 use super::note::{self, Note};
 use super::{Place, Server};
 use crate::aws::secrets;
 use crate::aws::secretsmanager::secret::current_versions;
 use crate::kind::{
-    Change, Class, CreateIs, Cx, Damaged, Diff, Error, Found, Kind, Listed, Nature, Result, Scope,
-    Seen, Status, Typical, Wanted,
+    self, Change, Class, CreateIs, Cx, Damaged, Diff, Error, Found, Kind, Listed, Nature, Result,
+    Scope, Seen, Status, Typical, Wanted,
 };
-use crate::kube::object::field_of;
+use crate::kube::object::{Object, Type, field_of};
 use crate::kube::places::Wants;
 use crate::kube::{Stored, object};
 use crate::name::{Address, PhysicalId};
 use crate::secret::{Secret, SecretRef};
 use crate::value::In;
+use futures::future::try_join_all;
 use serde::Serialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The first user.
 #[derive(Clone, Debug, Serialize)]
@@ -134,7 +135,34 @@ fn found(note: &Note, live: Live) -> Found<Owner> {
 
 /// Whether the server has a first user.
 async fn has_first_user(cx: &Cx, place: &Place) -> Result<bool> {
-    Ok(Coderd::at(place).look(cx, "/users/first").await?.is_some())
+    is_owned(cx, Coderd::at(place)).await
+}
+
+async fn is_owned(cx: &Cx, coderd: Coderd<'_>) -> Result<bool> {
+    Ok(coderd.look(cx, "/users/first").await?.is_some())
+}
+
+/// A pod that is ready of each of `servers` (namespace and Deployment), as far as their Deployments
+/// have just been read: who asks them need not look for those again.
+async fn ready_pods(
+    cx: &Cx,
+    servers: &BTreeSet<(&str, &str)>,
+    seen: &dyn Seen,
+) -> Result<Vec<(Place, Option<String>)>> {
+    let deployments = kind::seen::<Object>(seen).into_iter().filter(|(_, _, live)| {
+        live.of == Type::Deployment && servers.contains(&(&*live.namespace, &*live.name))
+    });
+    let pods = deployments.map(|(_, _, live)| async move {
+        let place = Place {
+            access: live.access().cloned(),
+            namespace: live.namespace.clone(),
+            deployment: live.name.clone(),
+            port: 0,
+        };
+        let pod = ready_pod_of(cx, &place, live.object()).await?;
+        Ok::<_, Error>((place, pod))
+    });
+    try_join_all(pods).await
 }
 
 impl Kind for Owner {
@@ -143,7 +171,7 @@ impl Kind for Owner {
     const NATURE: Nature = Nature {
         scope: Scope::Global,
         // After what the server is made of.
-        wave: 4,
+        wave: 3,
         taggable: false,
         create_is: CreateIs::Named,
         typical: Typical { create: 3, update: 3, delete: 1 },
@@ -203,7 +231,14 @@ impl Kind for Owner {
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], seen: &dyn Seen) -> Result<Listed<Self>> {
         let wants = Wants::of(wanted.iter().map(|it| it.desired.server.cluster.as_ref()));
         let addresses: Vec<&Address> = wanted.iter().map(|wanted| wanted.address).collect();
-        let (notes, torn) = note::all(cx, Self::NAME, wants, &addresses, seen).await?;
+        let servers: BTreeSet<(&str, &str)> = wanted
+            .iter()
+            .map(|it| (&*it.desired.server.namespace, &*it.desired.server.deployment))
+            .collect();
+        let ((notes, torn), ready) = futures::try_join!(
+            note::all(cx, Self::NAME, wants, &addresses, seen),
+            ready_pods(cx, &servers, seen)
+        )?;
         let known = current_versions(seen);
         let mut listed = Listed::default();
         listed.damaged.extend(torn.into_iter().map(|torn| Damaged {
@@ -217,8 +252,13 @@ impl Kind for Owner {
             if is_wanted {
                 // A server that does not run tells nothing; what was made in it is still in its
                 // database.
-                let runs = ready_pod(cx, &note.place).await?.is_some();
-                if runs && !has_first_user(cx, &note.place).await? {
+                let pod = match ready.iter().find(|(place, _)| place.is_same_server(&note.place)) {
+                    Some((_, pod)) => pod.clone(),
+                    None => ready_pod(cx, &note.place).await?,
+                };
+                if let Some(pod) = pod
+                    && !is_owned(cx, Coderd::at(&note.place).on(pod)).await?
+                {
                     continue;
                 }
             }

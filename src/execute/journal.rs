@@ -31,12 +31,20 @@ pub struct Intent {
     pub token: String,
     /// Seconds since 1970, on the program's clock.
     pub at: u64,
-    /// The name by which alone it is found.
+    /// The name by which it is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What was made, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<PhysicalId>,
+}
+
+impl Intent {
+    /// Whether the name in the record does not lead to what it was for: that was never seen, or has
+    /// the number of its generation behind its name.
+    pub fn is_open(&self) -> bool {
+        self.id.is_none() || self.generation > 1
+    }
 }
 
 /// Where intents and applied fields are kept.

@@ -29,7 +29,7 @@ impl Kind for Interface {
     const TITLE: &'static str = "network interface of others";
     const NATURE: Nature = Nature {
         // After the load balancers that controllers have made.
-        wave: 7,
+        wave: 6,
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,

@@ -74,7 +74,7 @@ impl Kind for LoadBalancer {
     const NAME: &'static str = "kube.load_balancer";
     const TITLE: &'static str = "load balancer of a Service";
     const NATURE: Nature = Nature {
-        wave: 6,
+        wave: 5,
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,

@@ -49,7 +49,7 @@ impl Kind for Volume {
     const TITLE: &'static str = "volume of a claim";
     const NATURE: Nature = Nature {
         // After the workspaces, whose volumes go with them.
-        wave: 6,
+        wave: 5,
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,

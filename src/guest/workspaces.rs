@@ -61,7 +61,7 @@ impl Kind for Workspaces {
     const NATURE: Nature = Nature {
         scope: kind::Scope::Global,
         // After the owner, who may ask for them.
-        wave: 5,
+        wave: 4,
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,

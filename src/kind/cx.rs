@@ -155,6 +155,7 @@ pub struct Cx {
     step: Option<Arc<StepCx>>,
     fence: Option<Fence>,
     remembered: Arc<BTreeMap<String, BTreeSet<String>>>,
+    begun: Arc<BTreeSet<String>>,
 }
 
 /// Asked before every call that changes something: an error means that the lock is not surely
@@ -190,6 +191,7 @@ impl Cx {
             step: None,
             fence: None,
             remembered: Arc::default(),
+            begun: Arc::default(),
         }
     }
 
@@ -235,6 +237,20 @@ impl Cx {
     #[must_use]
     pub fn remembering(&self, names: BTreeMap<String, BTreeSet<String>>) -> Self {
         Cx { remembered: Arc::new(names), ..self.clone() }
+    }
+
+    /// The same, knowing of which kinds the names that are remembered may not be all.
+    #[must_use]
+    pub fn with_begun(&self, kinds: BTreeSet<String>) -> Self {
+        Cx { begun: Arc::new(kinds), ..self.clone() }
+    }
+
+    /// Whether there can be none of a kind but those that are wanted or remembered. For a kind that
+    /// is recorded before it is made ([`crate::kind::Kind::sought_by_name`]) that is so as long as
+    /// there is a record of some, and every create that was begun was ended. Looking for others by
+    /// a list of all that the account has is only needed where this, or one of those, is missing.
+    pub fn remembers_all(&self, kind: &str) -> bool {
+        self.remembered(kind).next().is_some() && !self.begun.contains(kind)
     }
 
     /// The names that resources of a kind had when they were last applied: where names are ids and

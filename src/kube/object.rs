@@ -222,7 +222,7 @@ impl Kind for Object {
     const NATURE: Nature = Nature {
         scope: Scope::Global,
         // After the clusters that they are in, and the node groups.
-        wave: 3,
+        wave: 2,
         taggable: false,
         // What can not be changed keeps its name, so the old one goes first.
         replace: ReplaceOrder::DeleteFirst,

@@ -4,8 +4,9 @@
 //! `CODERCTL_CRASH_AT=17` runs only the case of the 17th call; `CODERCTL_CRASH_ALL=1` takes every
 //! call of the example, not only every fifth.
 
-use super::deployment::{Deployment, EXAMPLE, End, SMALL, destroy, difference, spec};
+use super::deployment::{Deployment, EXAMPLE, End, SMALL, destroy, spec};
 use super::dying::{Act, LEASE, none_wrong};
+use super::picture::difference;
 use coderctl::plan::Options;
 use coderctl::sandbox::{Effect, Fault, Faults, Matching, Stop};
 

@@ -10,8 +10,9 @@
 //! A case takes 1.8 s of one core in a debug build. The drawn ones took two minutes on two cores;
 //! all of them would, by that measure, take about a quarter of an hour.
 
-use super::deployment::{Deployment, End, destroy, difference, spec};
+use super::deployment::{Deployment, End, destroy, spec};
 use super::dying::{Act, LEASE, Left, none_wrong};
+use super::picture::difference;
 use coderctl::plan::Options;
 use coderctl::sandbox::{Effect, Fault, Faults, Matching, Stop};
 

@@ -2,7 +2,6 @@
 //! pictures of accounts that can be compared.
 
 use super::harness::{REGION, config};
-pub(crate) use super::picture::difference;
 use super::picture::picture;
 use coderctl::aws::Clients;
 use coderctl::cli::connect::{Connected, internet_of};

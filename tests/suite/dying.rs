@@ -1,6 +1,7 @@
 //! What is done to an account by a process that may die on the way, and what the user does next.
 
-use super::deployment::{Deployment, End, difference};
+use super::deployment::{Deployment, End};
+use super::picture::difference;
 use coderctl::plan::Options;
 use coderctl::sandbox::{Call, Faults, Stop};
 use coderctl::spec::Loaded;

@@ -2,8 +2,9 @@
 //!
 //! `CODERCTL_SEEDS=17..18` runs the random schedule of seed 17 alone.
 
-use super::deployment::{Deployment, End, SMALL, destroy, difference, spec};
+use super::deployment::{Deployment, End, SMALL, destroy, spec};
 use super::dying::none_wrong;
+use super::picture::difference;
 use coderctl::plan::Options;
 use coderctl::sandbox::{Effect, Fault, Faults, Matching, Profile};
 use coderctl::spec::Loaded;

@@ -1,6 +1,7 @@
 //! Destroying SR-Simple with what others made in it: workspaces, volumes, load balancers.
 
-use super::deployment::{Deployment, End, destroy, difference, spec};
+use super::deployment::{Deployment, End, destroy, spec};
+use super::picture::difference;
 use coderctl::plan::Options;
 use coderctl::report::Style;
 use coderctl::report::plan::{Context, human};

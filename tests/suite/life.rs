@@ -1,6 +1,7 @@
 //! A deployment's life: made, changed, damaged, mended and destroyed.
 
-use super::deployment::{Deployment, EXAMPLE, SMALL, destroy, difference, spec};
+use super::deployment::{Deployment, EXAMPLE, SMALL, destroy, spec};
+use super::picture::difference;
 use coderctl::plan::Options;
 
 #[tokio::test(start_paused = true)]

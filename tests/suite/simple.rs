@@ -1,6 +1,7 @@
 //! SR-Simple from one file: from an empty account to a Coder that is owned, and back.
 
-use super::deployment::{Deployment, destroy, difference, spec};
+use super::deployment::{Deployment, destroy, spec};
+use super::picture::difference;
 use coderctl::plan::{Action, Options};
 
 /// The example.

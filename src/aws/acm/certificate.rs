@@ -168,10 +168,13 @@ impl Kind for Certificate {
         described
     }
 
-    async fn list(cx: &Cx, _: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
-        let arns = lookup::all(cx).await?;
-        let read: Vec<_> = stream::iter(arns)
-            .map(|arn| async move { lookup::ours(cx, &arn).await })
+    async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
+        let all = lookup::all(cx).await?;
+        let read: Vec<_> = stream::iter(all)
+            .map(|(arn, domain)| async move {
+                let is_likely = wanted.iter().any(|wanted| wanted.desired.domain == domain);
+                lookup::ours(cx, &arn, is_likely).await
+            })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;

@@ -28,6 +28,7 @@ use crate::value::{Id, In};
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, ResourceType, Vpc as Ec2Vpc, VpcAttributeName, VpcState,
 };
+use futures::future::try_join_all;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -130,11 +131,14 @@ impl Kind for Vpc {
         .await?;
         let vpcs: Vec<&Ec2Vpc> = pages.iter().flat_map(|page| page.vpcs()).collect();
         let ids: Vec<&str> = vpcs.iter().filter_map(|vpc| vpc.vpc_id()).collect();
-        let groups = default_group::of(cx, &ids).await?;
+        let (groups, dns) = futures::try_join!(
+            default_group::of(cx, &ids),
+            try_join_all(ids.iter().map(|id| dns(cx, id)))
+        )?;
         let mut listed = Listed::default();
-        for vpc in vpcs {
-            if let Some(reading) = reading(cx, vpc, &groups).await? {
-                reading.list(cx, &mut listed);
+        for (vpc, dns) in vpcs.into_iter().zip(dns) {
+            if let Some(dns) = dns {
+                reading(vpc, &groups, dns)?.list(cx, &mut listed);
             }
         }
         Ok(listed)
@@ -251,8 +255,10 @@ impl Kind for Vpc {
         let Some(vpc) = answer.as_ref().and_then(|answer| answer.vpcs().first()) else {
             return Ok(None);
         };
-        let groups = default_group::of(cx, &[id.as_str()]).await?;
-        Ok(reading(cx, vpc, &groups).await?.map(|reading| reading.owned(owner)))
+        let ids = [id.as_str()];
+        let (groups, dns) = futures::try_join!(default_group::of(cx, &ids), dns(cx, id.as_str()))?;
+        let Some(dns) = dns else { return Ok(None) };
+        Ok(Some(reading(vpc, &groups, dns)?.owned(owner)))
     }
 }
 
@@ -267,12 +273,15 @@ fn status(vpc: &Ec2Vpc, group: Option<&DefaultGroup>) -> Status {
 
 /// `DescribeVpcs` leaves the DNS attributes out; they come one a call. `None` when the VPC went
 /// meanwhile.
-async fn reading(
-    cx: &Cx,
-    vpc: &Ec2Vpc,
-    groups: &BTreeMap<String, DefaultGroup>,
-) -> Result<Option<Reading<Vpc>>> {
-    let id = told(vpc.vpc_id(), "id of a vpc")?;
+/// Whether a VPC gives names, and whether it resolves any.
+#[derive(Clone, Copy, Debug)]
+struct Dns {
+    hostnames: bool,
+    support: bool,
+}
+
+/// What `DescribeVpcs` leaves out; `None` when there is no such VPC.
+async fn dns(cx: &Cx, id: &str) -> Result<Option<Dns>> {
     let ec2 = cx.api::<Ec2>()?;
     let attribute = |name: VpcAttributeName| {
         let ec2 = ec2.clone();
@@ -291,7 +300,19 @@ async fn reading(
     )?;
     let (Some(hostnames), Some(support)) = (hostnames, support) else { return Ok(None) };
     let on = |value: Option<&AttributeBooleanValue>| value.and_then(|v| v.value()).unwrap_or(false);
-    Ok(Some(Reading {
+    Ok(Some(Dns {
+        hostnames: on(hostnames.enable_dns_hostnames()),
+        support: on(support.enable_dns_support()),
+    }))
+}
+
+fn reading(
+    vpc: &Ec2Vpc,
+    groups: &BTreeMap<String, DefaultGroup>,
+    dns: Dns,
+) -> Result<Reading<Vpc>> {
+    let id = told(vpc.vpc_id(), "id of a vpc")?;
+    Ok(Reading {
         id: id.to_owned(),
         status: status(vpc, groups.get(id)),
         parents: Vec::new(),
@@ -299,9 +320,9 @@ async fn reading(
         live: Live {
             id: Id::new(id),
             cidr: told(vpc.cidr_block(), "range of a vpc")?.to_owned(),
-            dns_hostnames: on(hostnames.enable_dns_hostnames()),
-            dns_support: on(support.enable_dns_support()),
+            dns_hostnames: dns.hostnames,
+            dns_support: dns.support,
             default_group: groups.get(id).cloned(),
         },
-    }))
+    })
 }

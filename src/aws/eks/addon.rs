@@ -16,7 +16,7 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::{Target, follow, token};
 use super::{
-    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, from_eks, id_of, parts, retag,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, from_eks, id_of, parts, retag, sought,
     tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
@@ -107,6 +107,10 @@ impl Kind for Addon {
         diff.in_place("configuration", &or_empty(configuration), &live.configuration);
     }
 
+    fn sought_by_name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn summary(&self) -> String {
         let version = self.version.as_deref().unwrap_or("EKS's default version");
         format!("{}  {version}", self.name)
@@ -121,27 +125,16 @@ impl Kind for Addon {
     }
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
-        let eks = cx.api::<Eks>()?;
         let within = clusters(found, wanted, |wanted| &wanted.cluster);
-        let names = each(within, |cluster: String| {
-            let eks = eks.clone();
-            async move {
-                let pages = pages(
-                    cx,
-                    "eks:ListAddons",
-                    |token| eks.0.list_addons().cluster_name(&cluster).set_next_token(token).send(),
-                    |page| page.next_token(),
-                );
-                let pages = absent_is_fine(pages.await)?.unwrap_or_default();
-                let names = pages.into_iter().flat_map(|page| page.addons.unwrap_or_default());
-                Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
-            }
-        })
-        .await?;
-        let names = names.into_iter().flatten().collect();
-        let addons =
+        let names = wanted.iter().map(|wanted| wanted.desired.name.as_str());
+        let sought = sought(cx, Self::NAME, &within, names);
+        let read = |names: Vec<(String, String)>| {
             each(names, |(cluster, name)| async move { read_one(cx, &cluster, &name).await })
-                .await?;
+        };
+        let mut addons = read(sought.clone()).await?;
+        if sought.is_empty() || addons.len() < sought.len() {
+            addons = read(all_names(cx, within).await?).await?;
+        }
         let mut listed = Listed::default();
         for Reading { status, tags, live } in addons {
             let id = id_of(SORT, live.cluster.as_str(), live.name.as_str());
@@ -283,6 +276,27 @@ impl Reading {
         let parents = vec![physical_id(live.cluster.as_str())];
         Found { id, owner: owner.clone(), status, parents, tags, live }
     }
+}
+
+/// The add-ons of these clusters: the names of cluster and add-on.
+async fn all_names(cx: &Cx, clusters: Vec<String>) -> Result<Vec<(String, String)>> {
+    let eks = cx.api::<Eks>()?;
+    let names = each(clusters, |cluster: String| {
+        let eks = eks.clone();
+        async move {
+            let pages = pages(
+                cx,
+                "eks:ListAddons",
+                |token| eks.0.list_addons().cluster_name(&cluster).set_next_token(token).send(),
+                |page| page.next_token(),
+            );
+            let pages = absent_is_fine(pages.await)?.unwrap_or_default();
+            let names = pages.into_iter().flat_map(|page| page.addons.unwrap_or_default());
+            Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
+        }
+    })
+    .await?;
+    Ok(names.into_iter().flatten().collect())
 }
 
 async fn read_one(cx: &Cx, cluster: &str, name: &str) -> Result<Option<Reading>> {

@@ -125,6 +125,24 @@ fn clusters<'a, K: Kind>(
     all.into_iter().map(str::to_owned).collect()
 }
 
+/// What to look for by name in `clusters`, as cluster and name, where these can be all that there
+/// is of a kind; nothing where a list of all has to tell.
+fn sought<'a>(
+    cx: &'a Cx,
+    kind: &str,
+    clusters: &[String],
+    wanted: impl Iterator<Item = &'a str>,
+) -> Vec<(String, String)> {
+    if !cx.remembers_all(kind) {
+        return Vec::new();
+    }
+    let names: BTreeSet<String> = wanted.chain(cx.remembered(kind)).map(str::to_owned).collect();
+    let in_each = |cluster: &String| {
+        names.iter().map(|name| (cluster.clone(), name.clone())).collect::<Vec<_>>()
+    };
+    clusters.iter().flat_map(in_each).collect()
+}
+
 /// Reads each of `items` with `read`, several at once; what is gone meanwhile is left out.
 ///
 /// # Errors

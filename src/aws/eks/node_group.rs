@@ -22,7 +22,7 @@ pub use settings::{CapacityType, MaxUnavailable, Taint, TaintEffect, Template};
 
 use super::cluster::Cluster;
 use super::{
-    BUSY, Eks, absent_is_fine, clusters, each, fresh, id_of, parts, retag, tags_on_create,
+    BUSY, Eks, absent_is_fine, clusters, each, fresh, id_of, parts, retag, sought, tags_on_create,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages};
 use crate::aws::ec2::launch_template::{self, LaunchTemplate, but_tags};
@@ -220,6 +220,10 @@ impl Kind for NodeGroup {
         }
     }
 
+    fn sought_by_name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn summary(&self) -> String {
         let Self { name, min, max, instance_types, capacity, .. } = self;
         format!("{name}  {min}–{max} × {}  {}", instance_types.join(" "), capacity.as_str())
@@ -238,30 +242,17 @@ impl Kind for NodeGroup {
     }
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
-        let eks = cx.api::<Eks>()?;
         let templates = seen::<LaunchTemplate>(found);
         let within = clusters(found, wanted, |wanted| &wanted.cluster);
-        let names = each(within, |cluster: String| {
-            let eks = eks.clone();
-            async move {
-                let pages = pages(
-                    cx,
-                    "eks:ListNodegroups",
-                    |token| {
-                        eks.0.list_nodegroups().cluster_name(&cluster).set_next_token(token).send()
-                    },
-                    |page| page.next_token(),
-                );
-                let pages = absent_is_fine(pages.await)?.unwrap_or_default();
-                let names = pages.into_iter().flat_map(|page| page.nodegroups.unwrap_or_default());
-                Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
-            }
-        })
-        .await?;
-        let names = names.into_iter().flatten().collect();
-        let groups =
+        let names = wanted.iter().map(|wanted| wanted.desired.name.as_str());
+        let sought = sought(cx, Self::NAME, &within, names);
+        let read = |names: Vec<(String, String)>| {
             each(names, |(cluster, name)| async move { describe(cx, &cluster, &name).await })
-                .await?;
+        };
+        let mut groups = read(sought.clone()).await?;
+        if sought.is_empty() || groups.len() < sought.len() {
+            groups = read(all_names(cx, within).await?).await?;
+        }
         let mut listed = Listed::default();
         let mut mine = Vec::new();
         for group in groups {
@@ -405,4 +396,25 @@ impl Kind for NodeGroup {
         let (cluster, name) = parts(SORT, id)?;
         Ok(read_one(cx, cluster, name).await?.map(|there| there.owned(owner)))
     }
+}
+
+/// The node groups of these clusters: the names of cluster and group.
+async fn all_names(cx: &Cx, clusters: Vec<String>) -> Result<Vec<(String, String)>> {
+    let eks = cx.api::<Eks>()?;
+    let names = each(clusters, |cluster: String| {
+        let eks = eks.clone();
+        async move {
+            let pages = pages(
+                cx,
+                "eks:ListNodegroups",
+                |token| eks.0.list_nodegroups().cluster_name(&cluster).set_next_token(token).send(),
+                |page| page.next_token(),
+            );
+            let pages = absent_is_fine(pages.await)?.unwrap_or_default();
+            let names = pages.into_iter().flat_map(|page| page.nodegroups.unwrap_or_default());
+            Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
+        }
+    })
+    .await?;
+    Ok(names.into_iter().flatten().collect())
 }

@@ -19,12 +19,14 @@ use crate::kind::{
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
+use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancer_attributes::DescribeLoadBalancerAttributesOutput;
 use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancer as ElbLoadBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum,
     LoadBalancerStateEnum, LoadBalancerTypeEnum,
 };
+use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const CROSS_ZONE: &str = "load_balancing.cross_zone.enabled";
 const PROTECTION: &str = "deletion_protection.enabled";
@@ -162,7 +164,17 @@ impl Kind for LoadBalancer {
             pages.iter().flat_map(|page| page.load_balancers()).collect();
         let arns: Vec<String> =
             all.iter().filter_map(|one| one.load_balancer_arn().map(str::to_owned)).collect();
-        let tags = tags_of(cx, &arns).await?;
+        // Those of ours, as far as names tell, are read at the same time as whose all are.
+        let likely = all.iter().filter(|one| {
+            let name = one.load_balancer_name().unwrap_or_default();
+            wanted.iter().any(|wants| wants.desired.name == name)
+                || cx.remembered(Self::NAME).any(|remembered| remembered == name)
+        });
+        let likely = likely
+            .filter_map(|one| one.load_balancer_arn())
+            .map(|arn| async move { Ok::<_, Error>((arn, attributes(cx, arn).await?)) });
+        let (tags, likely) = futures::try_join!(tags_of(cx, &arns), try_join_all(likely))?;
+        let mut likely: BTreeMap<&str, Option<Attributes>> = likely.into_iter().collect();
         let mut listed = Listed::default();
         for one in all {
             let arn = one.load_balancer_arn().unwrap_or_default();
@@ -174,10 +186,15 @@ impl Kind for LoadBalancer {
                 let (address, id) = (wants.address.clone(), PhysicalId::new(arn));
                 listed.clashes.push(Clash { address, id, owner: owner.clone() });
             }
-            if owner.is_none()
-                && let Some(reading) = reading(cx, one, tags.clone()).await?
-            {
-                reading.list(cx, &mut listed);
+            if owner.is_some() {
+                continue;
+            }
+            let attributes = match likely.remove(arn) {
+                Some(attributes) => attributes,
+                None => attributes(cx, arn).await?,
+            };
+            if let Some(attributes) = attributes {
+                reading_with(one, tags.clone(), &attributes)?.list(cx, &mut listed);
             }
         }
         Ok(listed)
@@ -369,19 +386,36 @@ async fn reading(
     one: &ElbLoadBalancer,
     tags: Tags,
 ) -> Result<Option<Reading<LoadBalancer>>> {
+    let attributes = attributes(cx, one.load_balancer_arn().unwrap_or_default()).await?;
+    attributes.map(|attributes| reading_with(one, tags, &attributes)).transpose()
+}
+
+/// What `DescribeLoadBalancers` leaves out, by key.
+type Attributes = BTreeMap<String, String>;
+
+/// The attributes of a load balancer; `None` when there is no such one.
+async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
     let elb = cx.api::<Elb>()?;
-    let arn = told(one.load_balancer_arn(), "arn of a load balancer")?;
-    let attributes = gone_is_fine(
+    let answer = gone_is_fine(
         safe(cx, "elasticloadbalancing:DescribeLoadBalancerAttributes", || {
-            elb.0.describe_load_balancer_attributes().load_balancer_arn(&arn).send()
+            elb.0.describe_load_balancer_attributes().load_balancer_arn(arn).send()
         })
         .await,
     )?;
-    let Some(attributes) = attributes else { return Ok(None) };
-    let on = |key: &str| {
-        let attribute = attributes.attributes().iter().find(|one| one.key() == Some(key));
-        attribute.and_then(|attribute| attribute.value()) == Some("true")
+    let told = |answer: DescribeLoadBalancerAttributesOutput| {
+        let all = answer.attributes.unwrap_or_default().into_iter();
+        all.filter_map(|one| Some((one.key?, one.value?))).collect()
     };
+    Ok(answer.map(told))
+}
+
+fn reading_with(
+    one: &ElbLoadBalancer,
+    tags: Tags,
+    attributes: &Attributes,
+) -> Result<Reading<LoadBalancer>> {
+    let arn = told(one.load_balancer_arn(), "arn of a load balancer")?;
+    let on = |key: &str| attributes.get(key).is_some_and(|value| value == "true");
     let state = one.state();
     let status = match state.and_then(|state| state.code()) {
         Some(LoadBalancerStateEnum::Active | LoadBalancerStateEnum::ActiveImpaired) => {
@@ -405,5 +439,5 @@ async fn reading(
         cross_zone: on(CROSS_ZONE),
         deletion_protection: on(PROTECTION),
     };
-    Ok(Some(Reading { id: arn, status, parents: parents(&live), tags, live }))
+    Ok(Reading { id: arn, status, parents: parents(&live), tags, live })
 }

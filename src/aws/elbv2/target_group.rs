@@ -18,10 +18,13 @@ use crate::kind::{
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
+use aws_sdk_elasticloadbalancingv2::operation::describe_target_group_attributes::DescribeTargetGroupAttributesOutput;
 use aws_sdk_elasticloadbalancingv2::types::{
     ProtocolEnum, TargetGroup as ElbTargetGroup, TargetGroupAttribute, TargetTypeEnum,
 };
+use futures::future::try_join_all;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 const DRAINING: &str = "deregistration_delay.timeout_seconds";
 const CLIENT_IP: &str = "preserve_client_ip.enabled";
@@ -145,7 +148,17 @@ impl Kind for TargetGroup {
             pages.iter().flat_map(|page| page.target_groups()).collect();
         let arns: Vec<String> =
             all.iter().filter_map(|one| one.target_group_arn().map(str::to_owned)).collect();
-        let tags = tags_of(cx, &arns).await?;
+        // Those of ours, as far as names tell, are read at the same time as whose all are.
+        let likely = all.iter().filter(|one| {
+            let name = one.target_group_name().unwrap_or_default();
+            wanted.iter().any(|wants| wants.desired.name == name)
+                || cx.remembered(Self::NAME).any(|remembered| remembered == name)
+        });
+        let likely = likely
+            .filter_map(|one| one.target_group_arn())
+            .map(|arn| async move { Ok::<_, Error>((arn, attributes(cx, arn).await?)) });
+        let (tags, likely) = futures::try_join!(tags_of(cx, &arns), try_join_all(likely))?;
+        let mut likely: BTreeMap<&str, Option<Attributes>> = likely.into_iter().collect();
         let mut listed = Listed::default();
         for one in all {
             let arn = one.target_group_arn().unwrap_or_default();
@@ -157,10 +170,15 @@ impl Kind for TargetGroup {
                 let (address, id) = (wants.address.clone(), PhysicalId::new(arn));
                 listed.clashes.push(Clash { address, id, owner: owner.clone() });
             }
-            if owner.is_none()
-                && let Some(reading) = reading(cx, one, tags.clone()).await?
-            {
-                reading.list(cx, &mut listed);
+            if owner.is_some() {
+                continue;
+            }
+            let attributes = match likely.remove(arn) {
+                Some(attributes) => attributes,
+                None => attributes(cx, arn).await?,
+            };
+            if let Some(attributes) = attributes {
+                reading_with(one, tags.clone(), &attributes)?.list(cx, &mut listed);
             }
         }
         Ok(listed)
@@ -331,19 +349,36 @@ async fn reading(
     one: &ElbTargetGroup,
     tags: Tags,
 ) -> Result<Option<Reading<TargetGroup>>> {
+    let attributes = attributes(cx, one.target_group_arn().unwrap_or_default()).await?;
+    attributes.map(|attributes| reading_with(one, tags, &attributes)).transpose()
+}
+
+/// What `DescribeTargetGroups` leaves out, by key.
+type Attributes = BTreeMap<String, String>;
+
+/// The attributes of a target group; `None` when there is no such one.
+async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
     let elb = cx.api::<Elb>()?;
-    let arn = told(one.target_group_arn(), "arn of a target group")?;
-    let attributes = gone_is_fine(
+    let answer = gone_is_fine(
         safe(cx, "elasticloadbalancing:DescribeTargetGroupAttributes", || {
-            elb.0.describe_target_group_attributes().target_group_arn(&arn).send()
+            elb.0.describe_target_group_attributes().target_group_arn(arn).send()
         })
         .await,
     )?;
-    let Some(attributes) = attributes else { return Ok(None) };
-    let attribute = |key: &str| {
-        let attribute = attributes.attributes().iter().find(|one| one.key() == Some(key));
-        attribute.and_then(|attribute| attribute.value())
+    let told = |answer: DescribeTargetGroupAttributesOutput| {
+        let all = answer.attributes.unwrap_or_default().into_iter();
+        all.filter_map(|one| Some((one.key?, one.value?))).collect()
     };
+    Ok(answer.map(told))
+}
+
+fn reading_with(
+    one: &ElbTargetGroup,
+    tags: Tags,
+    attributes: &Attributes,
+) -> Result<Reading<TargetGroup>> {
+    let arn = told(one.target_group_arn(), "arn of a target group")?;
+    let attribute = |key: &str| attributes.get(key).map(String::as_str);
     let health = HealthCheck {
         path: one.health_check_path().unwrap_or_default().to_owned(),
         port: one.health_check_port().and_then(|port| port.parse().ok()),
@@ -367,5 +402,5 @@ async fn reading(
         // AWS's default for instances.
         preserve_client_ip: attribute(CLIENT_IP) != Some("false"),
     };
-    Ok(Some(Reading { id: arn, status: Status::Ready, parents: parents(&live), tags, live }))
+    Ok(Reading { id: arn, status: Status::Ready, parents: parents(&live), tags, live })
 }

@@ -140,8 +140,7 @@ impl Kind for LogGroup {
     }
 
     fn sought_by_name(&self) -> Option<String> {
-        // Groups below the prefix are all listed.
-        (!self.name.starts_with(PREFIX)).then(|| self.name.clone())
+        Some(self.name.clone())
     }
 
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
@@ -157,20 +156,29 @@ impl Kind for LogGroup {
             .into_iter()
             .map(|(_, _, live)| cluster::log_group(live.name.as_str()))
             .collect();
-        let elsewhere: BTreeSet<&str> = wanted
+        let known: BTreeSet<&str> = wanted
             .iter()
             .map(|wanted| wanted.desired.name.as_str())
             .chain(written_to)
             .chain(of_clusters.iter().map(String::as_str))
             .chain(cx.remembered(Self::NAME))
-            .filter(|name| !name.starts_with(PREFIX))
             .collect();
-        let (below, elsewhere) = futures::try_join!(named(cx, PREFIX), exactly(cx, &elsewhere))?;
-        let groups: BTreeMap<String, AwsLogGroup> = below
-            .into_iter()
-            .chain(elsewhere)
-            .filter_map(|group| Some((group.log_group_name()?.to_owned(), group)))
-            .collect();
+        let by_name = |groups: Vec<AwsLogGroup>| -> BTreeMap<String, AwsLogGroup> {
+            let groups = groups.into_iter();
+            groups.filter_map(|it| Some((it.log_group_name()?.to_owned(), it))).collect()
+        };
+        let groups = if cx.remembers_all(Self::NAME) {
+            let mut groups = by_name(exactly(cx, &known).await?);
+            if known.iter().any(|name| !groups.contains_key(*name)) {
+                groups.extend(by_name(named(cx, PREFIX).await?));
+            }
+            groups
+        } else {
+            let elsewhere = known.into_iter().filter(|name| !name.starts_with(PREFIX)).collect();
+            let (below, elsewhere) =
+                futures::try_join!(named(cx, PREFIX), exactly(cx, &elsewhere))?;
+            by_name(below.into_iter().chain(elsewhere).collect())
+        };
         let read: Vec<(Live, Option<Tags>)> = stream::iter(groups.into_values())
             .map(|group| async move {
                 let live = live(cx, &group)?;

@@ -321,10 +321,10 @@ async fn reading(
     let arn = group
         .db_cluster_parameter_group_arn()
         .map_or_else(|| arn(cx, "cluster-pg", &name), str::to_owned);
-    let Some(tags) = tags_of(cx, &arn).await? else { return Ok(None) };
-    let Some(parameters) = gone_is_fine(parameters(cx, &name, Some("user")).await)? else {
-        return Ok(None);
-    };
+    let (tags, parameters) = futures::try_join!(tags_of(cx, &arn), async {
+        gone_is_fine(parameters(cx, &name, Some("user")).await)
+    })?;
+    let (Some(tags), Some(parameters)) = (tags, parameters) else { return Ok(None) };
     let set = parameters
         .into_iter()
         .filter_map(|parameter| Some((parameter.parameter_name?, parameter.parameter_value?)));

@@ -19,7 +19,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// An intent older than this says nothing any more. Seconds.
+/// An intent older than this says nothing any more, unless it is open and has a name to look for.
+/// Seconds.
 const FORGET_AFTER: u64 = 24 * 60 * 60;
 /// How often the applied fields are written besides at the end of a run.
 const APPLIED_EVERY: Duration = Duration::from_secs(20);
@@ -280,7 +281,10 @@ async fn claim(store: &Store, head: &Head) -> Result<(Vec<Intent>, String)> {
     for _ in 0..TRIES {
         let mut intents = Intents::read(store, there.as_ref())?;
         let now = store.cx().clock.unix();
-        intents.retain(|intent| now.saturating_sub(intent.at) < FORGET_AFTER);
+        intents.retain(|intent| {
+            intent.name.is_some() && intent.is_open()
+                || now.saturating_sub(intent.at) < FORGET_AFTER
+        });
         let condition =
             there.as_ref().map_or(Condition::Absent, |stored| Condition::Is(stored.etag.clone()));
         match store.put(INTENTS, &Intents::write(head, &intents)?, condition).await? {

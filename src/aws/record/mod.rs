@@ -108,6 +108,13 @@ impl Loaded {
         }
         names
     }
+
+    /// The kinds of which a create was begun and never ended, or of which one has replaced another,
+    /// so that its name is not the one that was applied.
+    pub fn begun(&self) -> BTreeSet<String> {
+        let open = self.intents.iter().filter(|intent| intent.is_open());
+        open.map(|intent| intent.kind.clone()).collect()
+    }
 }
 
 impl Record {

@@ -155,6 +155,10 @@ impl Kind for ManagedSecret {
         self.name.clone()
     }
 
+    fn sought_by_name(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+
     fn describe(live: &Live) -> Vec<(&'static str, String)> {
         vec![("name", live.name.clone()), ("arn", live.arn.to_string())]
     }
@@ -163,12 +167,19 @@ impl Kind for ManagedSecret {
         let mut names: BTreeSet<String> =
             wanted.iter().map(|wanted| wanted.desired.name.clone()).collect();
         names.extend(cx.remembered(Self::NAME).map(str::to_owned));
-        names.extend(tagged(cx).await?);
-        let described: Vec<Option<Reading<Self>>> = stream::iter(names)
-            .map(|name| async move { read_one(cx, &name).await })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let read = |names: BTreeSet<String>| async move {
+            stream::iter(names)
+                .map(|name| async move { read_one(cx, &name).await })
+                .buffered(AT_ONCE)
+                .try_collect::<Vec<Option<Reading<Self>>>>()
+                .await
+        };
+        let mut described = read(names.clone()).await?;
+        if !cx.remembers_all(Self::NAME) || described.iter().any(Option::is_none) {
+            let mut others: BTreeSet<String> = tagged(cx).await?.into_iter().collect();
+            others.retain(|name| !names.contains(name));
+            described.extend(read(others).await?);
+        }
         let mut listed = Listed::default();
         for reading in described.into_iter().flatten() {
             let wants = wanted.iter().find(|wants| wants.desired.name == reading.live.name);

@@ -114,6 +114,16 @@ impl Live {
         })
     }
 
+    /// How the cluster is reached that it is in; `None` for the one that the user names.
+    pub(crate) fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
+    }
+
+    /// The whole object, where it has a manifest.
+    pub(crate) fn object(&self) -> &Value {
+        &self.object
+    }
+
     /// `v1/ConfigMap/coder/settings`.
     pub(super) fn id(&self) -> PhysicalId {
         PhysicalId::new(self.of.id(&self.namespace, &self.name))

@@ -12,8 +12,8 @@ use aws_sdk_acm::types::{
     CertificateDetail, CertificateStatus, DomainStatus, Filters, KeyAlgorithm, Tag,
 };
 
-/// The ARNs of all certificates of the region, whoever owns them, whatever key they have.
-pub(super) async fn all(cx: &Cx) -> Result<Vec<String>> {
+/// All certificates of the region, whoever owns them, whatever key they have: ARN and domain.
+pub(super) async fn all(cx: &Cx) -> Result<Vec<(String, String)>> {
     let acm = cx.api::<Acm>()?;
     let every_key = Filters::builder()
         .set_key_types(Some(vec![
@@ -43,13 +43,16 @@ pub(super) async fn all(cx: &Cx) -> Result<Vec<String>> {
     Ok(pages
         .iter()
         .flat_map(|page| page.certificate_summary_list())
-        .filter_map(|summary| summary.certificate_arn().map(str::to_owned))
+        .filter_map(|summary| {
+            let domain = summary.domain_name().unwrap_or_default().to_lowercase();
+            Some((summary.certificate_arn()?.to_owned(), domain))
+        })
         .collect())
 }
 
 /// Whether a certificate of the region looks for the CNAME `name`, whoever owns it.
 pub(super) async fn is_validated_by(cx: &Cx, name: &str) -> Result<bool> {
-    for arn in all(cx).await? {
+    for (arn, _) in all(cx).await? {
         let reading = with(cx, &arn, Tags::new()).await?;
         let validation = reading.map(|reading| reading.live.validation).unwrap_or_default();
         if validation.iter().any(|record| record.name == name) {
@@ -59,8 +62,18 @@ pub(super) async fn is_validated_by(cx: &Cx, name: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// A certificate that carries our deployment's tag; `None` for others and for what is gone.
-pub(super) async fn ours(cx: &Cx, arn: &str) -> Result<Option<Reading<Certificate>>> {
+/// A certificate that carries our deployment's tag; `None` for others and for what is gone. One
+/// that `is_likely` ours is read at the same time as whose it is.
+pub(super) async fn ours(
+    cx: &Cx,
+    arn: &str,
+    is_likely: bool,
+) -> Result<Option<Reading<Certificate>>> {
+    if is_likely {
+        let (tags, reading) = futures::try_join!(tags(cx, arn), with(cx, arn, Tags::new()))?;
+        let tags = tags.filter(|tags| foreign(cx, tags).is_none());
+        return Ok(tags.zip(reading).map(|(tags, reading)| Reading { tags, ..reading }));
+    }
     match tags(cx, arn).await? {
         Some(tags) if foreign(cx, &tags).is_none() => with(cx, arn, tags).await,
         _ => Ok(None),
