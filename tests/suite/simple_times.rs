@@ -68,3 +68,19 @@ async fn no_step_waits_without_a_reason() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_load_balancer_waits_for_no_more_of_the_network_than_it_needs() {
+    let account = Deployment::new(5);
+    for (scheme, tables) in
+        [("internet_facing", vec!["us-east-1/network/route-table/public"]), ("internal", vec![])]
+    {
+        let wanted = spec(SIMPLE, &[&format!("ingress.scheme={scheme}")]);
+        let plan = account.plan(&wanted, &Options::default()).await;
+        let balancer = |step: &&Step| step.name.address.as_str().ends_with("load-balancer");
+        let step = plan.steps.iter().find(balancer).unwrap();
+        let earlier = step.after.iter().map(|wait| plan.steps[wait.step].name.address.as_str());
+        let waits: Vec<&str> = earlier.filter(|address| address.contains("route-table")).collect();
+        assert_eq!(waits, tables, "{scheme}");
+    }
+}
