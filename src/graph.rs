@@ -9,7 +9,7 @@ pub use erased::{AnyFound, AnyKind, AnyListed, BoxFuture, Node, Of};
 
 use crate::kind::{Kind, Status};
 use crate::name::{Address, Region};
-use crate::value::{Edge, In, Need, NodeId, Output};
+use crate::value::{Edge, In, Need, NodeId, Output, strongest};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -49,15 +49,6 @@ impl<K: Kind> Handle<K> {
     }
 }
 
-/// An edge without data: `node` must come first, for a reason that somebody can read.
-#[derive(Clone, Debug)]
-pub struct After {
-    /// What comes first.
-    pub edge: Edge,
-    /// Why.
-    pub reason: &'static str,
-}
-
 /// One resource that is wanted.
 pub struct GraphNode {
     /// What it is called.
@@ -68,8 +59,6 @@ pub struct GraphNode {
     pub spec_path: String,
     /// What it should be.
     pub desired: Box<dyn Node>,
-    /// Order that no value carries.
-    pub after: Vec<After>,
     edges: Vec<Edge>,
 }
 
@@ -123,7 +112,6 @@ impl Graph {
             region: region.clone(),
             spec_path: spec_path.into(),
             desired: Box::new(desired),
-            after: Vec::new(),
             edges,
         });
         Handle { node, kind: PhantomData }
@@ -141,12 +129,10 @@ impl Graph {
         reason: &'static str,
     ) {
         assert!(earlier.node < later.node, "an order against the order of insertion");
-        let edge = Edge { node: earlier.node, need };
-        let node = &mut self.nodes[later.node.index()];
-        node.after.push(After { edge, reason });
-        node.edges.push(edge);
-        node.edges.sort_by_key(|edge| (edge.node, std::cmp::Reverse(edge.need)));
-        node.edges.dedup_by_key(|edge| edge.node);
+        let edges = &mut self.nodes[later.node.index()].edges;
+        // First, so that of two that need as much the one with words of its own stays.
+        edges.insert(0, Edge { node: earlier.node, need, reason: reason.to_owned() });
+        strongest(edges);
     }
 
     /// Shows a value after an apply.

@@ -223,27 +223,38 @@ impl From<&str> for In<String> {
     }
 }
 
-/// One reference from a node to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// One node must come before another.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// What is referred to.
+    /// What comes first.
     pub node: NodeId,
     /// What is needed of it.
     pub need: Need,
+    /// Why, in words that somebody can read; for a reference the field that holds it, `its vpc`.
+    pub reason: String,
 }
 
 /// Every output that `desired` refers to, each node once, with the strongest need.
 pub fn edges<T: Serialize>(desired: &T) -> Vec<Edge> {
     let mut found = Vec::new();
     // The collector fails on nothing but a mark that is not ours, which can not be written.
-    let _ = desired.serialize(Collect(&mut found));
-    found.sort_by_key(|edge| (edge.node, std::cmp::Reverse(edge.need)));
-    found.dedup_by_key(|edge| edge.node);
+    let _ = desired.serialize(Collect { found: &mut found, field: "" });
+    strongest(&mut found);
     found
 }
 
-/// A serialiser that keeps nothing but the marks.
-struct Collect<'a>(&'a mut Vec<Edge>);
+/// Leaves each node once, with the first of the edges that need most of it.
+pub(crate) fn strongest(edges: &mut Vec<Edge>) {
+    edges.sort_by_key(|edge| (edge.node, std::cmp::Reverse(edge.need)));
+    edges.dedup_by_key(|edge| edge.node);
+}
+
+/// A serialiser that keeps nothing but the marks, each with the field that it is in.
+struct Collect<'a> {
+    found: &'a mut Vec<Edge>,
+    /// From the outermost field to the innermost, `master.secret`.
+    field: &'a str,
+}
 
 #[derive(Debug)]
 struct NotAMark;
@@ -300,7 +311,8 @@ impl Serializer for Collect<'_> {
         let node = mark.get(0).and_then(serde_json::Value::as_u64).ok_or(NotAMark)?;
         let ready = mark.get(1).and_then(serde_json::Value::as_bool).ok_or(NotAMark)?;
         let node = NodeId(usize::try_from(node).map_err(|_| NotAMark)?);
-        self.0.push(Edge { node, need: if ready { Need::Ready } else { Need::Exists } });
+        let need = if ready { Need::Ready } else { Need::Exists };
+        self.found.push(Edge { node, need, reason: format!("its {}", self.field) });
         Ok(())
     }
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -348,16 +360,18 @@ impl Serializer for Collect<'_> {
 }
 
 macro_rules! each {
-    ($($trait:ident $method:ident($($key:ty)?);)*) => {
+    ($($trait:ident $method:ident($($key:ident)?);)*) => {
         $(impl ser::$trait for Collect<'_> {
             type Ok = ();
             type Error = NotAMark;
             fn $method<T: ?Sized + Serialize>(
                 &mut self,
-                $(_: $key,)?
+                $($key: &'static str,)?
                 value: &T,
             ) -> Result<(), NotAMark> {
-                value.serialize(Collect(self.0))
+                let field = self.field;
+                $(let field = &inside(field, $key);)?
+                value.serialize(Collect { found: self.found, field })
             }
             fn end(self) -> Result<(), NotAMark> {
                 Ok(())
@@ -371,18 +385,23 @@ each! {
     SerializeTuple serialize_element();
     SerializeTupleStruct serialize_field();
     SerializeTupleVariant serialize_field();
-    SerializeStruct serialize_field(&'static str);
-    SerializeStructVariant serialize_field(&'static str);
+    SerializeStruct serialize_field(key);
+    SerializeStructVariant serialize_field(key);
+}
+
+/// The path of a field inside another, which is empty outside of any.
+fn inside(field: &str, key: &str) -> String {
+    if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") }
 }
 
 impl ser::SerializeMap for Collect<'_> {
     type Ok = ();
     type Error = NotAMark;
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), NotAMark> {
-        key.serialize(Collect(self.0))
+        key.serialize(Collect { found: self.found, field: self.field })
     }
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), NotAMark> {
-        value.serialize(Collect(self.0))
+        value.serialize(Collect { found: self.found, field: self.field })
     }
     fn end(self) -> Result<(), NotAMark> {
         Ok(())

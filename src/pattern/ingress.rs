@@ -60,9 +60,10 @@ pub(super) fn add(
     };
     let address = draft.here("ingress/load-balancer");
     let load_balancer = draft.graph.add(&region, address, "ingress", load_balancer);
-    for table in &network.tables {
-        let reason = "AWS refuses one that faces the internet in subnets without a way there";
-        draft.graph.after(load_balancer, *table, Need::Ready, reason);
+    // An internal one needs no way to the internet, and none needs the way out through a NAT gateway.
+    if let (WantedScheme::InternetFacing, Some(way_in)) = (ingress.scheme, network.public) {
+        let reason = "AWS refuses one that faces the internet while the internet has no way in";
+        draft.graph.after(load_balancer, way_in, Need::Ready, reason);
     }
     let target_address = draft.here("ingress/target-group");
     let target_group = TargetGroup {

@@ -22,6 +22,8 @@ pub(super) struct Made<'a> {
     pub(super) subnets: BTreeMap<&'a str, Vec<Handle<Subnet>>>,
     /// Every route table, for gateway endpoints.
     pub(super) tables: Vec<Handle<RouteTable>>,
+    /// The one among them that leads to the internet gateway; none without one.
+    pub(super) public: Option<Handle<RouteTable>>,
 }
 
 /// The letter of a zone, `a` of `us-east-1a`: what its resources are called by.
@@ -59,7 +61,8 @@ pub(super) fn add<'a>(
         },
     );
     draft.graph.show("vpc_id", vpc.id().map(|id| id.to_string()));
-    let mut made = Made { network, vpc, subnets: BTreeMap::new(), tables: Vec::new() };
+    let mut made =
+        Made { network, vpc, subnets: BTreeMap::new(), tables: Vec::new(), public: None };
     let mut by_zone: Vec<(&str, String, Handle<Subnet>)> = Vec::new();
     for subnet in &planned {
         let (tier_name, tier) = network
@@ -138,6 +141,7 @@ fn ways_out<'a>(
             },
         );
         made.tables.push(table);
+        made.public = Some(table);
     }
     let nats = gateway.map(|gateway| nats(draft, made, by_zone, gateway)).unwrap_or_default();
     // One table a zone, also with a single NAT gateway: going to one gateway a zone later is then

@@ -132,6 +132,10 @@ pub struct WaitFor {
     /// What is needed of it.
     #[serde(with = "need")]
     pub need: Need,
+    /// Why: the reason of the edge, in which "it" is what waits and "that" what it waits for; none
+    /// in plan files of versions that did not write it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 mod need {

@@ -8,11 +8,27 @@ use crate::name::PhysicalId;
 use crate::value::Need;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why a step waits where no edge of the graph says so.
+mod because {
+    pub(super) const ATTACHED: &str = "that is inside it or needs it";
+    pub(super) const LETS_GO: &str = "that lets go of it";
+    pub(super) const GOES_FIRST: &str = "that goes before anything else";
+    pub(super) const OLD_GOES: &str = "the old one goes before the new one is made";
+    pub(super) const NEW_STANDS: &str = "the new one stands before the old one goes";
+    pub(super) const MOVES_OVER: &str = "that moves over to the new one";
+}
+
 /// A step on its way to its place.
 struct Draft {
     step: Step,
-    /// What comes first: place among the drafts, and what is needed of it.
-    after: BTreeMap<usize, Need>,
+    /// What comes first, by its place among the drafts.
+    after: BTreeMap<usize, Wait>,
+}
+
+/// What is needed of an earlier step, and why.
+struct Wait {
+    need: Need,
+    reason: String,
 }
 
 struct Drafts {
@@ -20,10 +36,11 @@ struct Drafts {
 }
 
 impl Drafts {
-    fn wait(&mut self, later: usize, earlier: usize, need: Need) {
-        if later != earlier {
-            let strongest = self.drafts[later].after.entry(earlier).or_insert(need);
-            *strongest = (*strongest).max(need);
+    fn wait(&mut self, later: usize, earlier: usize, need: Need, reason: &str) {
+        let after = &mut self.drafts[later].after;
+        let is_news = after.get(&earlier).is_none_or(|known| known.need < need);
+        if later != earlier && is_news {
+            after.insert(earlier, Wait { need, reason: reason.to_owned() });
         }
     }
 }
@@ -113,7 +130,9 @@ fn needs(
             let Some(earlier) = put[other] else { continue };
             let (mine, theirs) = (judged.item.action, items[other].item.action);
             match theirs {
-                Action::Create | Action::Replace => all.wait(later, earlier, edge.need),
+                Action::Create | Action::Replace => {
+                    all.wait(later, earlier, edge.need, &edge.reason);
+                }
                 // What is there already has told its outputs; only what is made in it, or what
                 // needs it ready, has a reason to wait for a change of it: nodes are upgraded
                 // after their control plane, and exchanged after their template has changed.
@@ -121,9 +140,11 @@ fn needs(
                     if matches!(mine, Action::Create | Action::Replace)
                         || (mine == Action::Update && edge.need == Need::Ready) =>
                 {
-                    all.wait(later, earlier, Need::Ready);
+                    all.wait(later, earlier, Need::Ready, &edge.reason);
                 }
-                Action::Wait if edge.need == Need::Ready => all.wait(later, earlier, Need::Ready),
+                Action::Wait if edge.need == Need::Ready => {
+                    all.wait(later, earlier, Need::Ready, &edge.reason);
+                }
                 _ => {}
             }
         }
@@ -155,12 +176,12 @@ fn replaces(
         // `old_first`: the new one of a parent that goes first can not be there while the old child
         // is, so the child goes first too, whatever its kind prefers.
         if judged.old_first || order == Some(ReplaceOrder::DeleteFirst) {
-            all.wait(made, gone, Need::Ready);
+            all.wait(made, gone, Need::Ready, because::OLD_GOES);
         } else {
-            all.wait(gone, made, Need::Ready);
+            all.wait(gone, made, Need::Ready, because::NEW_STANDS);
             for referrer in referrers.get(&node.index()).into_iter().flatten() {
                 if let Some(moved_over) = put[*referrer] {
-                    all.wait(gone, moved_over, Need::Ready);
+                    all.wait(gone, moved_over, Need::Ready, because::MOVES_OVER);
                 }
             }
         }
@@ -173,14 +194,17 @@ fn replaces(
         if judged.found.as_ref().is_some_and(|found| !found.is_present()) {
             // It is on its way out: what takes its place comes after it.
             if let Some(step) = by_node.get(&node.index()).and_then(|heir| put[*heir]) {
-                all.wait(step, gone, Need::Ready);
+                all.wait(step, gone, Need::Ready, because::OLD_GOES);
             }
             continue;
         }
         let heirs = by_node.get(&node.index()).into_iter();
-        for heir in heirs.chain(referrers.get(&node.index()).into_iter().flatten()) {
-            if let Some(step) = put[*heir] {
-                all.wait(gone, step, Need::Ready);
+        let heirs = heirs.map(|heir| (heir, because::NEW_STANDS));
+        let referrers = referrers.get(&node.index()).into_iter().flatten();
+        let referrers = referrers.map(|referrer| (referrer, because::MOVES_OVER));
+        for (before, reason) in heirs.chain(referrers) {
+            if let Some(step) = put[*before] {
+                all.wait(gone, step, Need::Ready, reason);
             }
         }
     }
@@ -195,7 +219,7 @@ fn firsts(items: &[Judged], delete: &[Option<usize>], all: &mut Drafts) {
     };
     for later in steps(false) {
         for earlier in steps(true) {
-            all.wait(later, earlier, Need::Ready);
+            all.wait(later, earlier, Need::Ready, because::GOES_FIRST);
         }
     }
 }
@@ -213,7 +237,7 @@ fn attached(items: &[Judged], put: &[Option<usize>], delete: &[Option<usize>], a
         for parent in &found.parents {
             let Some(&parent_gone) = gone_by_id.get(parent) else { continue };
             if let Some(gone) = delete[at] {
-                all.wait(parent_gone, gone, Need::Ready);
+                all.wait(parent_gone, gone, Need::Ready, because::ATTACHED);
             } else if let (Some(changed), Action::Update) = (put[at], judged.item.action) {
                 lets_go_first(all, changed, parent_gone);
             }
@@ -233,7 +257,7 @@ fn attached(items: &[Judged], put: &[Option<usize>], delete: &[Option<usize>], a
 /// Of two that wait for each other, the one that needs the new parent can not be first.
 fn lets_go_first(all: &mut Drafts, changed: usize, gone: usize) {
     if !reaches(all, changed, gone) {
-        all.wait(gone, changed, Need::Ready);
+        all.wait(gone, changed, Need::Ready, because::LETS_GO);
     }
 }
 
@@ -298,7 +322,10 @@ fn finish(all: Drafts) -> (Vec<Step>, Option<Refusal>) {
             let Draft { step, after } = &drafts[*at];
             let mut after: Vec<WaitFor> = after
                 .iter()
-                .filter_map(|(earlier, need)| Some(WaitFor { step: place[*earlier]?, need: *need }))
+                .filter_map(|(earlier, wait)| {
+                    let reason = Some(wait.reason.clone());
+                    Some(WaitFor { step: place[*earlier]?, need: wait.need, reason })
+                })
                 .collect();
             after.sort_by_key(|wait| wait.step);
             Step { after, ..step.clone() }

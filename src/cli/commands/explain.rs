@@ -91,9 +91,7 @@ fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
     if let Some(node) = node {
         for edge in node.edges() {
             let other = session.graph.node(edge.node);
-            let reason = node.after.iter().find(|after| after.edge.node == edge.node);
-            let reason = reason.map(|after| format!(": {}", after.reason)).unwrap_or_default();
-            lines.push(format!("  needs      {}{reason}", other.address));
+            lines.push(format!("  needs      {}: {}", other.address, edge.reason));
         }
         let needed: Vec<String> = session
             .graph
