@@ -82,6 +82,8 @@ pub struct Nature {
     pub taggable: bool,
     /// What comes first in a replace.
     pub replace: ReplaceOrder,
+    /// Whether one that is on its way out is brought back by a create at its address.
+    pub comes_back: bool,
     /// What a second create call does.
     pub create_is: CreateIs,
     /// Whether [`Kind::delete_many`] deletes several with one call.
@@ -113,6 +115,7 @@ impl Nature {
         is_guest: false,
         taggable: true,
         replace: ReplaceOrder::DeleteFirst,
+        comes_back: false,
         create_is: CreateIs::Unnamed,
         batch_delete: false,
         typical: Typical { create: 1, update: 1, delete: 1 },

@@ -145,7 +145,9 @@ async fn nodes(cx: &Cx, view: &View<'_>) -> Vec<Part> {
                 });
                 let ready = of_group.filter(|node| is_ready(node)).count();
                 let count = format!("{ready} of {} ready", live.desired);
-                if usize::try_from(live.desired).is_ok_and(|desired| ready >= desired) {
+                if live.desired == 0 {
+                    Verdict::bad("the group has no node", "coderctl plan shows who set its size")
+                } else if usize::try_from(live.desired).is_ok_and(|desired| ready >= desired) {
                     Verdict::Good(count)
                 } else {
                     Verdict::bad(count, "kubectl get nodes; nodes join about a minute after start")

@@ -48,6 +48,7 @@ pub(crate) async fn until_ready<K: Kind>(
             None => ("not visible yet".to_owned(), FRESH.min(patience.at_most)),
         };
         if elapsed >= seconds(limit) {
+            let status = status.trim_end_matches('.');
             let message = format!("{named} is still {status} after {} seconds", elapsed.as_secs());
             return Err(Error::of(Class::TimedOut, message));
         }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
     propagate_version = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Try it without an AWS account: coderctl apply -f examples/network.yaml --sandbox --yes"
+    after_help = "Try it without an AWS account: coderctl apply -f examples/sr-simple.yaml --sandbox --yes"
 )]
 pub struct Cli {
     /// Options that every command takes.

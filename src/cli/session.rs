@@ -11,7 +11,7 @@ use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
 use crate::aws::route53::zone;
 use crate::graph::{AnyKind, Graph};
 use crate::guest::Allowed;
-use crate::kind::{Cx, Deployment, Tags};
+use crate::kind::{Class, Cx, Deployment, Tags};
 use crate::kube::{Cluster, ClusterExpected, ClusterTransport};
 use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
 use crate::observe::{Snapshot, observe};
@@ -301,8 +301,10 @@ async fn hosted_zone_of(
     if let Some(id) = &dns.zone_id {
         return Ok(Some(id.clone()));
     }
-    let zone = zone::find(cx, &dns.base_domain)
-        .await
-        .map_err(|error| Failure::doing("finding the hosted zone of dns.base_domain", error))?;
+    let zone = zone::find(cx, &dns.base_domain).await.map_err(|error| {
+        let missing = error.class == Class::Refused;
+        let failure = Failure::doing("finding the hosted zone of dns.base_domain", error);
+        if missing { Failure { exit: Exit::Quota, ..failure } } else { failure }
+    })?;
     Ok(Some(zone.id))
 }

@@ -250,7 +250,7 @@ pub struct Tally {
     pub delete: usize,
     /// Waited for.
     pub wait: usize,
-    /// Kept as they are.
+    /// Kept as they are, and nobody has changed them.
     pub keep: usize,
     /// Not judged.
     pub withheld: usize,
@@ -274,6 +274,7 @@ impl Plan {
         let mut tally = Tally::default();
         for item in &self.items {
             match item.action {
+                Action::Keep if !item.drift.is_empty() => {}
                 Action::Keep => tally.keep += 1,
                 Action::Wait => tally.wait += 1,
                 Action::Create => tally.create += 1,

@@ -123,7 +123,7 @@ fn section(page: &mut String, path: &str, view: &View) {
             _ if required.contains(&key) => "required".to_owned(),
             None | Some(Value::Null) => String::new(),
             Some(value) if value.to_string().len() <= LONGEST_DEFAULT => format!("`{value}`"),
-            Some(_) => "see the pattern `network`".to_owned(),
+            Some(_) => "see [the patterns](../patterns)".to_owned(),
         };
         let meaning = property.description().unwrap_or_default();
         let words = constants(&property);

@@ -103,6 +103,7 @@ impl Kind for Key {
     const NATURE: Nature = Nature {
         // What it has encrypted can never be read again.
         holds_data: true,
+        comes_back: true,
         typical: Typical { create: 5, update: 2, delete: 1 },
         actions: &[
             "kms:CreateKey",
@@ -205,9 +206,20 @@ impl Kind for Key {
             if named.contains(key.as_str()) {
                 continue;
             }
-            if let Some(reading) = lookup::whole(cx, &key, &aliases, true).await? {
-                reading.list(cx, &mut listed);
+            let Some(reading) = lookup::whole(cx, &key, &aliases, true).await? else { continue };
+            // The key that a destroy has left, for a snapshot needs it, is nobody's until it is
+            // wanted again.
+            let is_wanted = Ownership::from_tags(&reading.tags).is_ok_and(|owner| {
+                owner.address.section() != DATABASE
+                    || wanted.iter().any(|wanted| *wanted.address == owner.address)
+            });
+            if reading.live.aliases.is_empty()
+                && !is_wanted
+                && encrypts_a_snapshot(cx, &reading.live.arn).await?
+            {
+                continue;
             }
+            reading.list(cx, &mut listed);
         }
         Ok(listed)
     }
@@ -331,6 +343,9 @@ impl Kind for Key {
     }
 }
 
+/// The section of an address whose keys encrypt a database.
+const DATABASE: &str = "database";
+
 /// What stands for a policy that was not read: no document, so that it equals none.
 const NOT_READ: &str = "not read";
 
@@ -354,9 +369,13 @@ async fn unnamed(cx: &Cx, id: &str) -> Result<()> {
 /// Whether a key of the database encrypts a snapshot that stays: without it, that could never be
 /// restored.
 async fn still_encrypts(cx: &Cx, found: &Found<Key>) -> Result<bool> {
-    if found.owner.address.section() != "database" {
+    if found.owner.address.section() != DATABASE {
         return Ok(false);
     }
+    encrypts_a_snapshot(cx, &found.live.arn).await
+}
+
+async fn encrypts_a_snapshot(cx: &Cx, key: &str) -> Result<bool> {
     let snapshots = snapshot::all(cx).await?;
-    Ok(snapshots.iter().any(|snapshot| snapshot.key.as_ref() == Some(&found.live.arn)))
+    Ok(snapshots.iter().any(|snapshot| snapshot.key.as_deref() == Some(key)))
 }

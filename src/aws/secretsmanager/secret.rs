@@ -122,6 +122,7 @@ impl Kind for ManagedSecret {
     const TITLE: &'static str = "secret";
     const NATURE: Nature = Nature {
         holds_data: true,
+        comes_back: true,
         create_is: CreateIs::Named,
         typical: Typical { create: 1, update: 1, delete: 1 },
         actions: &[

@@ -145,7 +145,7 @@ pub(super) async fn go(
     let carried = carried?;
     let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
     let kept = match options.destroy {
-        true => super::destroy::kept(session, &carried).await,
+        true => super::destroy::kept(session, &carried, options).await,
         false => Vec::new(),
     };
     if let Some(report) = report {

@@ -12,8 +12,9 @@ use crate::cli::failure::{Failure, Result};
 use crate::cli::session::{Planned, Session};
 use crate::cli::view;
 use crate::kind::Kind;
-use crate::name::{DeploymentName, Region};
+use crate::name::{DeploymentName, PhysicalId, Region};
 use crate::plan::Options;
+use std::collections::BTreeSet;
 
 pub(super) async fn run(global: &Global, args: &DestroyArgs) -> Result<Exit> {
     let mut session = match (&args.deployment, &args.home_region) {
@@ -60,7 +61,11 @@ pub(super) async fn run(global: &Global, args: &DestroyArgs) -> Result<Exit> {
 const SCHEDULED: [&str; 2] = [Key::NAME, ManagedSecret::NAME];
 
 /// What a destroy leaves behind, and why.
-pub(super) async fn kept(session: &Session, carried: &Carried) -> Vec<(String, String)> {
+pub(super) async fn kept(
+    session: &Session,
+    carried: &Carried,
+    options: &Options,
+) -> Vec<(String, String)> {
     let bucket = format!("bucket {}", session.bucket);
     let mut kept =
         vec![(bucket, "holds the record and the logs of runs; empty it to remove it".to_owned())];
@@ -73,9 +78,9 @@ pub(super) async fn kept(session: &Session, carried: &Carried) -> Vec<(String, S
     for (region, snapshot) in &snapshots {
         let why = "the way back is database.from_snapshot; delete it if nobody needs it";
         kept.push((format!("{region}/database/snapshot {}", snapshot.name), why.to_owned()));
-        if let Some(key) = &snapshot.key {
-            kept.push((format!("key {key}"), "encrypts that snapshot".to_owned()));
-        }
+    }
+    for key in keys.iter().collect::<BTreeSet<_>>() {
+        kept.push((format!("key {key}"), "encrypts the snapshots of the database".to_owned()));
     }
     for step in carried.plan.steps.iter().filter(|step| carried.outcome.done.contains(&step.name)) {
         let Some(id) = &step.id else { continue };
@@ -85,10 +90,15 @@ pub(super) async fn kept(session: &Session, carried: &Carried) -> Vec<(String, S
         }
     }
     let live = session.observe().await.live;
+    // Of what was chosen, where not everything was.
+    let is_whole = options.target.is_empty() && options.exclude.is_empty();
+    let planned =
+        |id: &PhysicalId| carried.plan.steps.iter().any(|step| step.id.as_ref() == Some(id));
     let stays = live
         .iter()
         .map(|live| &live.found)
-        .filter(|found| found.is_present() && !encrypts(found.id.as_str()));
+        .filter(|found| found.is_present() && !encrypts(found.id.as_str()))
+        .filter(|found| is_whole || planned(&found.id));
     for found in stays {
         let why = "still there; run the same command again";
         kept.push((format!("{} {}", found.owner.address, found.id), why.to_owned()));

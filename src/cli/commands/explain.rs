@@ -63,6 +63,7 @@ fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
     let mut lines = vec![format!("{}  {title}  {}", item.address, item.summary)];
     let state = serde_json::to_value(item.action).ok().and_then(|v| v.as_str().map(str::to_owned));
     let state = match state.as_deref() {
+        Some("keep") if !item.drift.is_empty() => "was changed outside".to_owned(),
         Some("keep") => "is as the spec says".to_owned(),
         Some("create") => "is not there yet".to_owned(),
         Some(other) => format!("would see: {other}"),
@@ -75,7 +76,12 @@ fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
     for (name, value) in described(snapshot, item) {
         lines.push(format!("  {name:<10} {value}"));
     }
-    for change in item.changes.iter().chain(&item.drift) {
+    for change in &item.drift {
+        let from = change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show);
+        let to = crate::kind::show(&change.from);
+        lines.push(format!("  changed    {} {from} → {to}, outside", change.field));
+    }
+    for change in &item.changes {
         let to = change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show);
         lines.push(format!(
             "  differs    {} {} → {to}",

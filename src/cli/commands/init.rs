@@ -99,7 +99,12 @@ pub(super) fn run(global: &Global, args: &InitArgs) -> Result<Exit> {
     let text = write(&args.pattern, &answers);
     check(&text, out)?;
     save(&text, out)?;
-    let sandbox = format!("coderctl apply -f {} --sandbox", out.display());
+    // The embedded AWS has one account, and one hosted zone.
+    let sandbox = format!(
+        "coderctl apply -f {} --sandbox --set account=\"'123456789012'\" --set \
+         dns.base_domain=example.com",
+        out.display()
+    );
     print::note(&format!("wrote {}", out.display()));
     print::note(&format!("try it without an account: {sandbox}"));
     print::note(&format!("see what it would do: coderctl plan -f {}", out.display()));

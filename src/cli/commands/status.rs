@@ -18,6 +18,7 @@ use crate::plan::Options;
 use crate::report::health::{self, Row};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 pub(super) async fn run(global: &Global, args: &StatusArgs) -> Result<Exit> {
     let session = super::session(global, None).await?;
@@ -60,6 +61,9 @@ fn subject(session: &Session, snapshot: &Snapshot) -> Option<Subject> {
     Subject::of(&session.graph, snapshot, wants)
 }
 
+/// How often it is said of a check that it still waits.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// After an apply: waits until Coder can be used, and tells of every check. Nothing is changed any
 /// more.
 ///
@@ -76,7 +80,7 @@ pub async fn accept(session: &Session, options: &Options, sink: &Sink) -> Result
     let snapshot = observe(&session.cx, &kinds, &session.graph, &session.regions()).await;
     let Some(subject) = subject(session, &snapshot) else { return Ok(()) };
     let say = |what| sink(Event { at: session.cx.clock.now(), what });
-    let said: Mutex<BTreeMap<&'static str, String>> = Mutex::default();
+    let said: Mutex<BTreeMap<&'static str, (String, SystemTime)>> = Mutex::default();
     let waits = |checks: &[Check]| {
         let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for check in checks {
@@ -84,7 +88,12 @@ pub async fn accept(session: &Session, options: &Options, sink: &Sink) -> Result
                 Verdict::Good(_) => continue,
                 Verdict::Bad { why, .. } | Verdict::Unread(why) => why.clone(),
             };
-            if said.insert(check.name, why.clone()).as_ref() != Some(&why) {
+            let now = session.cx.clock.now();
+            let is_news = said.get(check.name).is_none_or(|(before, at)| {
+                *before != why || now.duration_since(*at).is_ok_and(|since| since >= AGAIN)
+            });
+            if is_news {
+                said.insert(check.name, (why.clone(), now));
                 say(What::CheckWaits { check: check.name.to_owned(), why });
             }
         }

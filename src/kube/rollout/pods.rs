@@ -117,7 +117,12 @@ fn of_pod(pod: &Value) -> Option<Trouble> {
         }
         let unready = condition("ContainersReady")?;
         let message = text(&unready["message"]);
-        Some(Trouble::new("NotReady", format!("not ready: {message}")))
+        let why = if message.is_empty() {
+            "its containers are not ready yet".to_owned()
+        } else {
+            format!("not ready: {message}")
+        };
+        Some(Trouble::new("NotReady", why))
     })?;
     Some(Trouble { pod: Some(name), ..trouble })
 }

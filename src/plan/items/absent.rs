@@ -3,8 +3,19 @@
 use super::{Judge, LEAVING, State};
 use crate::graph::GraphNode;
 use crate::kind::{Consent, ReplaceOrder};
+use crate::observe::Live;
 use crate::plan::{Action, Input};
 use crate::value::NodeId;
+
+/// Why something is created that is still there.
+const BACK: &str = "its deletion is cancelled";
+
+/// Whether it had this address, and is on its way out.
+fn is_leaving(live: &Live, wanted: &GraphNode) -> bool {
+    live.found.kind == wanted.desired.kind().name()
+        && !live.found.is_present()
+        && live.found.owner.address == wanted.address
+}
 
 impl<'a> Judge<'a> {
     pub(super) fn absent(&mut self, node: NodeId, wanted: &GraphNode) -> State {
@@ -34,8 +45,13 @@ impl<'a> Judge<'a> {
             .0
             .get(address)
             .map(|applied| format!("it was there on {} and is gone", applied.at));
-        self.push(node, wanted, Action::Create, None, |item| item.reason = vanished);
-        self.leaving(wanted);
+        let comes_back = wanted.desired.kind().nature().comes_back
+            && self.input.snapshot.live.iter().any(|live| is_leaving(live, wanted));
+        let reason = if comes_back { Some(BACK.to_owned()) } else { vanished };
+        self.push(node, wanted, Action::Create, None, |item| item.reason = reason);
+        if !comes_back {
+            self.leaving(wanted);
+        }
         State::Missing
     }
 
@@ -46,12 +62,7 @@ impl<'a> Judge<'a> {
             return;
         }
         let input: &'a Input<'a> = self.input;
-        let leaving = input.snapshot.live.iter().filter(|live| {
-            live.found.kind == kind.name()
-                && !live.found.is_present()
-                && live.found.owner.address == wanted.address
-        });
-        for live in leaving {
+        for live in input.snapshot.live.iter().filter(|live| is_leaving(live, wanted)) {
             self.goes(live, Action::Delete, LEAVING.to_owned(), Consent::None, None, true);
         }
     }

@@ -75,8 +75,12 @@ impl Judge<'_> {
             let reason = withheld.unwrap_or_else(|| {
                 if leaving {
                     LEAVING.to_owned()
+                } else if is_guest && live.found.holds.is_empty() {
+                    "none are known; what there is shows when they are asked for".to_owned()
                 } else if is_guest {
                     "others made it in what goes".to_owned()
+                } else if input.options.destroy && !input.options.target.is_empty() {
+                    "it was chosen, or lives in what was".to_owned()
                 } else if input.options.destroy {
                     "everything goes".to_owned()
                 } else {
