@@ -7,7 +7,7 @@ use coderctl::graph::{Graph, Handle};
 use coderctl::kind::{Cause, TAG_ADDRESS, TAG_DEPLOYMENT, TAG_GENERATION, TAG_UID, Tags};
 use coderctl::name::Address;
 use coderctl::observe::Snapshot;
-use coderctl::plan::{Action, Options, Plan};
+use coderctl::plan::{Action, Options, Plan, WaitFor};
 use std::collections::BTreeMap;
 
 /// What a graph of toys is made of; a test changes what it is about.
@@ -878,6 +878,14 @@ async fn a_plan_survives_being_written_and_read() {
     assert_eq!(again.fingerprint(), plan.fingerprint());
     let other = bench.plan(&Wants { flavor: "sweet", ..wants() }.graph()).await;
     assert_ne!(other.fingerprint(), plan.fingerprint());
+}
+
+/// Written again as it was read, for the digest of a plan file is made anew from what was read.
+#[test]
+fn a_step_of_a_plan_file_may_wait_without_a_reason() {
+    let text = r#"{"step":0,"need":"ready"}"#;
+    let wait: WaitFor = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&wait).unwrap(), text);
 }
 
 #[tokio::test(start_paused = true)]
