@@ -46,6 +46,26 @@ async fn a_destroyed_coder_comes_back_with_its_first_user() {
     let [last] = snapshots(&account).await.try_into().unwrap();
     assert!(last.starts_with("coder-prod-final-"), "{last}");
     account.pass(3600).await;
+    // What stays for the snapshot's sake is nobody's: there is nothing more to destroy, also for who
+    // has no record of it.
+    let forgotten = account.fork();
+    let s3 = aws_sdk_s3::Client::new(&config(&forgotten.sandbox));
+    let bucket = s3.list_buckets().send().await.unwrap().buckets()[0].name().unwrap().to_owned();
+    for name in ["record.json", "applied.json", "intents.jsonl"] {
+        let key = format!("coder-prod/{name}");
+        s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
+    }
+    assert_eq!(forgotten.left(&plain, &destroy()).await, "");
+    // What waits for its end is taken back, and nothing is deleted.
+    let plan = account.plan(&plain, &Options::default()).await;
+    assert_eq!(plan.tally().delete, 0);
+    let back: Vec<&str> = plan
+        .items
+        .iter()
+        .filter(|item| item.reason.as_deref() == Some("its deletion is cancelled"))
+        .map(|item| item.kind.as_str())
+        .collect();
+    assert_eq!(back.iter().filter(|kind| **kind == "aws.secretsmanager.secret").count(), 3);
     // Without the snapshot, everything is new.
     let empty = account.fork();
     empty.done(&plain, &Options::default()).await;
