@@ -4,6 +4,9 @@
 //! `cargo bench --bench plan` measures the release build, `cargo bench --bench plan --profile dev`
 //! the build that the tests use. Behind `--`: the spec, and the milliseconds that an answer takes.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "what it measures is for whoever started it")]
+
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../suite/deployment.rs"]
 mod deployment;
@@ -12,6 +15,7 @@ mod deployment;
 mod harness;
 #[path = "../suite/kube_picture.rs"]
 mod kube_picture;
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../suite/picture.rs"]
 mod picture;
 
