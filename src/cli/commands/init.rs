@@ -4,7 +4,7 @@ use crate::cli::args::{Global, InitArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
-use crate::spec::{Input, load, presets};
+use crate::spec::{Diagnostics, Input, load, presets};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -18,6 +18,8 @@ struct Question {
     text: &'static str,
     /// What an empty answer means; nothing if there has to be one.
     default: Option<&'static str>,
+    /// What stands for an answer as long as there is none, when the others are looked at.
+    sample: &'static str,
     /// Whether only a pattern with Coder in it needs it.
     for_coder: bool,
 }
@@ -28,6 +30,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--project-name",
         text: "Project (the first part of every name)",
         default: Some("coder"),
+        sample: "coder",
         for_coder: false,
     },
     Question {
@@ -35,6 +38,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--environment",
         text: "Environment (the second part)",
         default: Some("prod"),
+        sample: "prod",
         for_coder: false,
     },
     Question {
@@ -42,6 +46,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--owner",
         text: "Who answers for it (a team's address, the tag `owner`)",
         default: None,
+        sample: "team@example.com",
         for_coder: false,
     },
     Question {
@@ -49,6 +54,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--account",
         text: "AWS account (12 digits; nothing is done in any other)",
         default: None,
+        sample: "123456789012",
         for_coder: false,
     },
     Question {
@@ -56,6 +62,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--home-region",
         text: "Region (it cannot change)",
         default: Some("us-east-1"),
+        sample: "us-east-1",
         for_coder: false,
     },
     Question {
@@ -63,6 +70,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--base-domain",
         text: "Domain (Coder will be coder.<domain>; Route 53 must have a zone for it)",
         default: None,
+        sample: "example.com",
         for_coder: true,
     },
     Question {
@@ -70,6 +78,7 @@ const QUESTIONS: [Question; 7] = [
         flag: "--email",
         text: "E-mail address of Coder's first user",
         default: None,
+        sample: "admin@example.com",
         for_coder: true,
     },
 ];
@@ -92,9 +101,27 @@ pub(super) fn run(global: &Global, args: &InitArgs) -> Result<Exit> {
         )
     })?;
     let has_coder = preset.text.lines().any(|line| line == "coder:");
-    let mut answers = Vec::new();
-    for question in QUESTIONS.iter().filter(|question| has_coder || !question.for_coder) {
-        answers.push((question, answer(question, args)?));
+    let questions: Vec<&Question> =
+        QUESTIONS.iter().filter(|question| has_coder || !question.for_coder).collect();
+    let mut answers: Vec<(&Question, String)> =
+        questions.iter().map(|question| (*question, question.sample.to_owned())).collect();
+    for (at, question) in questions.iter().enumerate() {
+        if let Some(given) = given(question, args) {
+            answers[at].1 = given;
+            continue;
+        }
+        loop {
+            answers[at].1 = answer(question)?;
+            // Whoever can be asked is asked again. What flags say is looked at in the end.
+            let tried = check(&write(&args.pattern, &answers), out);
+            let Err(Failure { diagnostics: Some(problems), .. }) = tried else { break };
+            if !print::can_ask() || is_elsewhere(&problems, question) {
+                break;
+            }
+            for problem in problems.items() {
+                print::note(&format!("  {}", problem.message()));
+            }
+        }
     }
     let text = write(&args.pattern, &answers);
     check(&text, out)?;
@@ -114,8 +141,13 @@ pub(super) fn run(global: &Global, args: &InitArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The answer that a flag gives, or that somebody types, or the default.
-fn answer(question: &Question, args: &InitArgs) -> Result<String> {
+/// Whether none of the problems is about the answer to this question.
+fn is_elsewhere(problems: &Diagnostics, question: &Question) -> bool {
+    !problems.items().any(|problem| problem.message().starts_with(question.path))
+}
+
+/// The answer that a flag gives.
+fn given(question: &Question, args: &InitArgs) -> Option<String> {
     let flags = [
         ("--project-name", &args.project_name),
         ("--environment", &args.environment),
@@ -125,10 +157,12 @@ fn answer(question: &Question, args: &InitArgs) -> Result<String> {
         ("--base-domain", &args.base_domain),
         ("--email", &args.email),
     ];
-    let given = flags.iter().find(|(flag, _)| *flag == question.flag);
-    if let Some(given) = given.and_then(|(_, value)| value.as_ref()) {
-        return Ok(given.clone());
-    }
+    let (_, value) = flags.iter().find(|(flag, _)| *flag == question.flag)?;
+    (*value).clone()
+}
+
+/// The answer that somebody types, or the default.
+fn answer(question: &Question) -> Result<String> {
     if !print::can_ask() {
         return question.default.map(str::to_owned).ok_or_else(|| {
             Failure::new(
