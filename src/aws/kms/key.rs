@@ -18,6 +18,7 @@ mod twin;
 
 use super::Kms;
 use crate::aws::call::{Passing, Repeat, call, safe};
+use crate::aws::ec2::Reading;
 use crate::aws::policy::{Document, same};
 use crate::aws::rds::snapshot;
 use crate::aws::settle::{Patience, until_ready};
@@ -207,19 +208,9 @@ impl Kind for Key {
                 continue;
             }
             let Some(reading) = lookup::whole(cx, &key, &aliases, true).await? else { continue };
-            // The key that a destroy has left, for a snapshot needs it, is nobody's until it is
-            // wanted again.
-            let is_wanted = Ownership::from_tags(&reading.tags).is_ok_and(|owner| {
-                owner.address.section() != DATABASE
-                    || wanted.iter().any(|wanted| *wanted.address == owner.address)
-            });
-            if reading.live.aliases.is_empty()
-                && !is_wanted
-                && encrypts_a_snapshot(cx, &reading.live.arn).await?
-            {
-                continue;
+            if !is_left(cx, wanted, &reading).await? {
+                reading.list(cx, &mut listed);
             }
-            reading.list(cx, &mut listed);
         }
         Ok(listed)
     }
@@ -354,6 +345,20 @@ fn wants_policy(wanted: &[Wanted<'_, Key>], tags: &Tags) -> bool {
     let address = tags.get(TAG_ADDRESS).map(String::as_str);
     let mut restricted = wanted.iter().filter(|wanted| wanted.desired.policy.is_some());
     restricted.any(|wanted| Some(wanted.address.as_str()) == address)
+}
+
+/// Whether nothing is left to do about a key until somebody wants it again: its deletion is
+/// scheduled and its alias is gone, or a destroy has left it, for a snapshot needs it.
+async fn is_left(cx: &Cx, wanted: &[Wanted<'_, Key>], reading: &Reading<Key>) -> Result<bool> {
+    let Ok(owner) = Ownership::from_tags(&reading.tags) else { return Ok(false) };
+    let is_wanted = wanted.iter().any(|wanted| *wanted.address == owner.address);
+    if is_wanted || !reading.live.aliases.is_empty() {
+        return Ok(false);
+    }
+    if reading.status == Status::Leaving {
+        return Ok(true);
+    }
+    Ok(owner.address.section() == DATABASE && encrypts_a_snapshot(cx, &reading.live.arn).await?)
 }
 
 /// Takes all aliases from a key.
