@@ -17,7 +17,7 @@ mod settings;
 mod twin;
 
 use super::Kms;
-use crate::aws::call::{Passing, Repeat, call, safe};
+use crate::aws::call::{Passing, Repeat, call};
 use crate::aws::ec2::Reading;
 use crate::aws::policy::{Document, same};
 use crate::aws::rds::snapshot;
@@ -300,25 +300,13 @@ impl Kind for Key {
     }
 
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
-        let kms = cx.api::<Kms>()?;
         let id = found.live.id.as_str();
         let days = found.live.deletion_window_days.clamp(7, 30);
         if still_encrypts(cx, found).await? {
             // Without its alias it is nobody's; an apply that wants it again finds it by its tags.
             return unnamed(cx, id).await;
         }
-        let scheduled = safe(cx, "kms:ScheduleKeyDeletion", || {
-            kms.0.schedule_key_deletion().key_id(id).pending_window_in_days(days).send()
-        })
-        .await;
-        match scheduled {
-            // It is on its way already, or gone; an alias may still be left.
-            Err(error)
-                if error.class == Class::NotFound || error.is_code("KMSInvalidStateException") => {}
-            scheduled => {
-                scheduled?;
-            }
-        }
+        settings::schedule_deletion(cx, id, days).await?;
         // An alias stays with its key until that is really gone, and its name is taken as long.
         unnamed(cx, id).await
     }

@@ -144,6 +144,23 @@ pub(super) async fn bring_back(cx: &Cx) -> Result<Option<Found<Key>>> {
     Ok(None)
 }
 
+/// Lets a key go after so many days, 7 to 30. One that is on its way already, or gone, is fine.
+pub(super) async fn schedule_deletion(cx: &Cx, id: &str, days: i32) -> Result<()> {
+    let kms = cx.api::<Kms>()?;
+    let scheduled = safe(cx, "kms:ScheduleKeyDeletion", || {
+        kms.0.schedule_key_deletion().key_id(id).pending_window_in_days(days).send()
+    })
+    .await;
+    match scheduled {
+        Err(error)
+            if error.class == Class::NotFound || error.is_code("KMSInvalidStateException") =>
+        {
+            Ok(())
+        }
+        scheduled => scheduled.map(|_| ()),
+    }
+}
+
 /// Carries out the changes of fields `tags.KEY`, and writes down the waiting period.
 pub(super) async fn retag(
     cx: &Cx,

@@ -3,10 +3,10 @@
 //! plan would find it, and it would cost a dollar a month for ever.
 //! <https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html>
 
-use super::{Key, lookup};
+use super::{Key, lookup, settings};
 use crate::aws::call::{gone_is_fine, safe};
 use crate::aws::kms::Kms;
-use crate::kind::{Class, Cx, Error, Found, Ownership, Result};
+use crate::kind::{Cx, Error, Found, Ownership, Result};
 
 /// How far apart the two can be made, in seconds.
 const APART: f64 = 120.0;
@@ -17,7 +17,6 @@ const WINDOW: i32 = 7;
 /// A key of the same address that is older, has an alias, or is on its way out, is not meant: the
 /// plan judges that one.
 pub(super) async fn end(cx: &Cx, found: &Found<Key>) -> Result<()> {
-    let kms = cx.api::<Kms>()?;
     let mut made = None;
     for (id, tags) in lookup::ours_by_tag(cx).await? {
         let same = Ownership::from_tags(&tags).is_ok_and(|owner| owner == found.owner);
@@ -34,17 +33,7 @@ pub(super) async fn end(cx: &Cx, found: &Found<Key>) -> Result<()> {
             continue;
         }
         cx.progress("deleting a second key that the same request has made");
-        let scheduled = safe(cx, "kms:ScheduleKeyDeletion", || {
-            kms.0.schedule_key_deletion().key_id(&id).pending_window_in_days(WINDOW).send()
-        })
-        .await;
-        match scheduled {
-            Err(error)
-                if error.class == Class::NotFound || error.is_code("KMSInvalidStateException") => {}
-            scheduled => {
-                scheduled?;
-            }
-        }
+        settings::schedule_deletion(cx, &id, WINDOW).await?;
     }
     Ok(())
 }
