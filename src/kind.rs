@@ -268,6 +268,12 @@ pub trait Kind: Clone + Debug + Serialize + Send + Sync + 'static {
         if Self::NATURE.holds_data { Consent::Data } else { Consent::None }
     }
 
+    /// Whose consent deleting a live one takes that stands beside the one that is in use, and that
+    /// nothing of ours uses: what a create leaves whose request arrived twice.
+    fn consent_to_spare(live: &Self::Live) -> Consent {
+        Self::consent(live)
+    }
+
     /// Whether a live one goes before anything else when everything goes: nothing that is ours is
     /// touched before.
     fn goes_first(_live: &Self::Live) -> bool {

@@ -34,6 +34,8 @@ pub struct AnyFound {
     pub tags: Tags,
     /// Whose consent its deletion takes.
     pub consent: Consent,
+    /// Whose consent its deletion takes where it is a second one that nothing of ours uses.
+    pub consent_to_spare: Consent,
     /// Whether it goes before anything else when everything goes.
     pub goes_first: bool,
     /// What it holds that no spec asks for.
@@ -62,6 +64,7 @@ impl AnyFound {
             parents: found.parents.clone(),
             tags: found.tags.clone(),
             consent: K::consent(&found.live),
+            consent_to_spare: K::consent_to_spare(&found.live),
             goes_first: K::goes_first(&found.live),
             holds: K::holds(&found.live),
             described: K::describe(&found.live),

@@ -9,7 +9,7 @@ use crate::aws::ec2::security_group_rule::{Direction, Peer, SecurityGroupRule, T
 use crate::aws::eks::cluster::Cluster as Eks;
 use crate::aws::kms::key::Key;
 use crate::aws::logs::log_group::{LogGroup, StorageClass};
-use crate::aws::rds::cluster::{Backup, Capacity, Cluster, Master};
+use crate::aws::rds::cluster::{Backup, Capacity, Cluster, Master, log_group};
 use crate::aws::rds::cluster_parameter_group::ClusterParameterGroup;
 use crate::aws::rds::instance::Instance;
 use crate::aws::rds::subnet_group::SubnetGroup;
@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 
 /// PostgreSQL's port.
 const PORT: u16 = 5432;
+
+/// The log that goes to CloudWatch.
+const LOG: &str = "postgresql";
 
 /// The member of the secret that is the password.
 const PASSWORD: &str = "password";
@@ -133,7 +136,7 @@ pub(super) fn add(
         let address = draft.here("database/log-group/postgresql");
         let logs = LogGroup {
             // RDS's own choice of a name; where it finds none, it makes one that is kept for ever.
-            name: draft.physical(&address, format!("/aws/rds/cluster/{name}/postgresql")),
+            name: draft.physical(&address, log_group(&name, LOG)),
             retention_days: Some(retention(i32::from(wanted.backup_retention_days.max(7)))),
             key: None,
             class: StorageClass::Standard,
@@ -164,7 +167,7 @@ pub(super) fn add(
         maintenance_window: Some(wanted.maintenance_window.clone()),
         deletion_protection: wanted.deletion_protection,
         iam_authentication: false,
-        log_exports: wanted.log_exports.then(|| "postgresql".to_owned()).into_iter().collect(),
+        log_exports: wanted.log_exports.then(|| LOG.to_owned()).into_iter().collect(),
         performance_insights_days: None,
         from_snapshot: wanted.from_snapshot.clone(),
     };

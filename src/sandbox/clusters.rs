@@ -170,13 +170,13 @@ impl Clusters {
     }
 
     /// What each cluster of `region` holds now, by name, as its state file would hold it, after
-    /// all that time has brought about. Clusters that nobody has reached hold nothing.
+    /// all that time has brought about. One whose file can't be read is left out.
     pub fn dump(&self, region: &str) -> BTreeMap<String, Value> {
         let all = self.0.sandbox.clusters(&self.0.account, region);
-        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let dumped = all
-            .into_iter()
-            .filter_map(|cluster| Some((cluster.name, open.get(&cluster.id)?.api.dump())));
+        let dumped = all.into_iter().filter_map(|cluster| {
+            let api = self.0.open(&self.0.account, region, &cluster).ok()?;
+            Some((cluster.name, api.dump()))
+        });
         dumped.collect()
     }
 }

@@ -69,14 +69,19 @@ async fn survives(act: Act, stop: Stop, salt: u64) {
     let mut wrong = Vec::new();
     let mut cases = 0;
     for some in points.chunks(AT_ONCE) {
-        for left in act.left(some).await {
+        let (left, made) = act.left(some).await;
+        // What happens at the same moment happens in an order of its own in each run, and now and
+        // then that spares or takes one more call.
+        assert!(made.abs_diff(count) <= 2, "{made} calls, and {count} in another run");
+        let there = some.iter().filter(|(nth, _)| *nth <= made).count();
+        assert_eq!(left.len(), there, "of {made} calls");
+        for left in left {
             cases += 1;
             if let Err(why) = act.again(&left.account(), &should).await {
                 wrong.push(format!("{}: {why}", left.name()));
             }
         }
     }
-    assert_eq!(cases, points.len(), "of {count} calls");
     none_wrong(wrong, cases);
 }
 
@@ -108,7 +113,7 @@ async fn a_process_that_dies_leaves_what_one_that_lives_had_done_by_then() {
     let (count, _) = act.undisturbed().await;
     let sides = [Stop::Before, Stop::After].into_iter().cycle();
     let points: Vec<(u32, Stop)> = drawn(count, 4, 6).into_iter().zip(sides).collect();
-    for left in act.left(&points).await {
+    for left in act.left(&points).await.0 {
         let account = act.from.fork();
         let fault = Fault::on(Matching::Mutating, Effect::Stop(left.stop)).nth(left.nth);
         account.sandbox.set_faults(Faults::script([fault]));
@@ -131,7 +136,7 @@ async fn what_died_half_way_up_is_destroyed_by_its_name() {
         drawn(count, 20, 5).into_iter().map(|nth| (nth, Stop::After)).collect();
     let mut wrong = Vec::new();
     for some in points.chunks(AT_ONCE) {
-        for left in act.left(some).await {
+        for left in act.left(some).await.0 {
             if let Err(why) = destroyed(&act, &left, &before).await {
                 wrong.push(format!("{}: {why}", left.name()));
             }

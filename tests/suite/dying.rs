@@ -58,9 +58,10 @@ impl Act {
         (u32::try_from(count).unwrap(), account.picture().await)
     }
 
-    /// What processes leave that die at these points. They share one run: up to the point of its
-    /// death, a process that dies does what one does that lives on.
-    pub(crate) async fn left(&self, points: &[(u32, Stop)]) -> Vec<Left> {
+    /// What processes leave that die at these points, and how many calls there were to die at. They
+    /// share one run: up to the point of its death, a process that dies does what one does that
+    /// lives on.
+    pub(crate) async fn left(&self, points: &[(u32, Stop)]) -> (Vec<Left>, u32) {
         let account = self.from.fork();
         let seen = Arc::new(Mutex::new((0, Vec::new())));
         let (watched, kept, points) = (account.clone(), seen.clone(), points.to_vec());
@@ -78,7 +79,8 @@ impl Act {
         })));
         assert_eq!(account.run(&self.spec, &self.options).await, End::Complete);
         account.sandbox.set_observer(None);
-        std::mem::take(&mut seen.lock().unwrap().1)
+        let mut seen = seen.lock().unwrap();
+        (std::mem::take(&mut seen.1), seen.0)
     }
 
     /// What the user does next.

@@ -20,8 +20,8 @@ use crate::aws::call::{Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_ready};
 use crate::graph::Handle;
 use crate::kind::{
-    Change, Class, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, Result, Seen, Status,
-    Typical, Wanted,
+    Change, Class, Consent, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, Result, Seen,
+    Status, Typical, Wanted,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
@@ -114,6 +114,13 @@ impl Kind for Vpc {
 
     fn summary(&self) -> String {
         self.cidr.clone()
+    }
+
+    /// Nobody's: one that nothing of ours lives in holds nothing, and EC2 refuses to delete it should
+    /// something of others live in it.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVpc.html>
+    fn consent_to_spare(_: &Live) -> Consent {
+        Consent::None
     }
 
     fn describe(live: &Live) -> Vec<(&'static str, String)> {

@@ -2,10 +2,11 @@
 //!
 //! Names are ids here, and a second create is refused. How ours are found: the names below
 //! [`PREFIX`] with one paginated call, and with another the wanted names that stand elsewhere
-//! and those that a flow log or cluster of ours writes to, so that the list is complete with
-//! nothing wanted, too, unless a group outside [`PREFIX`] has lost what writes to it. `DescribeLogGroups` leaves
-//! tags out; they come with one call a group. (`ListLogGroups` can filter by tag, but how fast
-//! that index follows a create is not documented, and it leaves the retention out.)
+//! and those that a flow log, cluster or database of ours writes to, so that the list is complete
+//! with nothing wanted, too, unless a group outside [`PREFIX`] has lost what writes to it.
+//! `DescribeLogGroups` leaves tags out; they come with one call a group. (`ListLogGroups` can
+//! filter by tag, but how fast that index follows a create is not documented, and it leaves the
+//! retention out.)
 //!
 //! Retention and key are set by calls of their own; retention can not be given on create. A group
 //! that is deleted while something writes to it comes back bare, so its writers go first.
@@ -14,7 +15,8 @@
 use super::Logs;
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::ec2::flow_log::FlowLog;
-use crate::aws::eks::cluster::{self, Cluster};
+use crate::aws::eks::cluster::{self as eks, Cluster as Eks};
+use crate::aws::rds::cluster::{self as rds, Cluster as Rds};
 use crate::aws::settle::until_seen;
 use crate::aws::tags::{foreign, made_before, tag_changes, touches};
 use crate::graph::Handle;
@@ -106,7 +108,7 @@ impl Kind for LogGroup {
     const NAME: &'static str = "aws.logs.log_group";
     const TITLE: &'static str = "log group";
     const NATURE: Nature = Nature {
-        // Looks at the flow logs and clusters that were found.
+        // Looks at the flow logs, clusters and databases that were found.
         wave: 1,
         create_is: CreateIs::Named,
         actions: &[
@@ -152,15 +154,19 @@ impl Kind for LogGroup {
             .into_iter()
             .filter_map(|(_, _, flow_log)| flow_log.log_group.as_ref())
             .map(|name| name.as_str());
-        let of_clusters: Vec<String> = seen::<Cluster>(found)
-            .into_iter()
-            .map(|(_, _, live)| cluster::log_group(live.name.as_str()))
-            .collect();
+        let of_clusters = seen::<Eks>(found);
+        let of_clusters =
+            of_clusters.into_iter().map(|(_, _, live)| eks::log_group(live.name.as_str()));
+        let of_databases = seen::<Rds>(found);
+        let of_databases = of_databases.iter().flat_map(|(_, _, live)| {
+            live.log_exports.iter().map(|log| rds::log_group(live.name.as_str(), log))
+        });
+        let of_others: Vec<String> = of_clusters.chain(of_databases).collect();
         let known: BTreeSet<&str> = wanted
             .iter()
             .map(|wanted| wanted.desired.name.as_str())
             .chain(written_to)
-            .chain(of_clusters.iter().map(String::as_str))
+            .chain(of_others.iter().map(String::as_str))
             .chain(cx.remembered(Self::NAME))
             .collect();
         let by_name = |groups: Vec<AwsLogGroup>| -> BTreeMap<String, AwsLogGroup> {

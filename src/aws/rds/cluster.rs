@@ -179,6 +179,13 @@ pub struct Live {
     pub performance_insights_days: Option<i32>,
 }
 
+/// The log group that a cluster of this name exports a log to. RDS has fixed it, and makes it anew,
+/// to be kept for ever, when it is gone while an instance still writes.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.CloudWatch.html>
+pub fn log_group(name: &str, log: &str) -> String {
+    format!("/aws/rds/cluster/{name}/{log}")
+}
+
 impl Handle<Cluster> {
     /// The cluster's identifier. Instances need it [`In::ready`]: one can't be added to a cluster
     /// that is still `creating`.

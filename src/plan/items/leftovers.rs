@@ -31,13 +31,14 @@ impl Judge<'_> {
                 // It stays until it is known what is in it; nothing is wrong with that.
                 continue;
             }
-            let reason = if same {
-                format!("a duplicate of {kept_id} that nothing uses")
+            let (reason, consent) = if same {
+                let reason = format!("a duplicate of {kept_id} that nothing uses");
+                (reason, other.found.consent_to_spare)
             } else {
-                format!("replaced by {kept_id}; an earlier run was cut short")
+                // The replace itself had the user's consent when it began, or needs it now.
+                let reason = format!("replaced by {kept_id}; an earlier run was cut short");
+                (reason, other.found.consent)
             };
-            // The replace itself had the user's consent when it began, or needs it now.
-            let consent = other.found.consent;
             let spec_path = Some(wanted.spec_path.clone());
             self.goes(other, Action::Delete, reason, consent, spec_path, true);
         }

@@ -105,7 +105,7 @@ impl Judge<'_> {
     }
 
     /// The orphans that must stay for now, and why: what may live in them, or what they live in,
-    /// can not be read.
+    /// can not be read, or stays itself.
     fn withheld_orphans(&self, orphans: &[&Live]) -> BTreeMap<PhysicalId, String> {
         let mut withheld = BTreeMap::new();
         for live in orphans {
@@ -114,13 +114,23 @@ impl Judge<'_> {
             }
         }
         // What lives in something that stays could go; but whoever wants it gone wants the whole.
+        // And what something lives in that stays can't go.
         loop {
+            let stays = |live: &Live| withheld.contains_key(&live.found.id);
             let more: Vec<(PhysicalId, String)> = orphans
                 .iter()
-                .filter(|live| !withheld.contains_key(&live.found.id))
+                .filter(|live| !stays(live))
                 .filter_map(|live| {
-                    let inside = live.found.parents.iter().find(|id| withheld.contains_key(id))?;
-                    Some((live.found.id.clone(), format!("it lives in {inside}, which stays")))
+                    let around = live.found.parents.iter().find(|id| withheld.contains_key(id));
+                    let inside = || {
+                        let of_this = |other: &&&Live| other.found.parents.contains(&live.found.id);
+                        orphans.iter().filter(of_this).find(|other| stays(other))
+                    };
+                    let why = match around {
+                        Some(around) => format!("it lives in {around}, which stays"),
+                        None => format!("{} lives in it, and stays", inside()?.found.id),
+                    };
+                    Some((live.found.id.clone(), why))
                 })
                 .collect();
             if more.is_empty() {

@@ -40,13 +40,12 @@ fn deliveries(store: &Store, scope: &Scope, now: Millis) -> Vec<String> {
     let Some(regional) = store.regional(scope) else { return Vec::new() };
     let mut names = Vec::new();
     for cluster in regional.rds.clusters.values() {
-        let running = regional
-            .rds
-            .instances
-            .values()
-            .filter(|instance| instance.cluster == cluster.id && instance.gone.is_none())
-            .map(|instance| instance.available)
-            .min();
+        let instances =
+            || regional.rds.instances.values().filter(|instance| instance.cluster == cluster.id);
+        let running = instances().map(|instance| instance.available).min();
+        // One that is being deleted writes until it is gone.
+        let until = instances().map(|instance| instance.gone.unwrap_or(now)).max();
+        let until = until.map_or(now, |until| until.min(now));
         // A change of the settings has to be over before it shows.
         let Some(running) =
             running.map(|since| cluster.busy.as_ref().map_or(since, |busy| since.max(busy.until)))
@@ -56,7 +55,7 @@ fn deliveries(store: &Store, scope: &Scope, now: Millis) -> Vec<String> {
         for log in &cluster.settings.logs {
             let name = format!("/aws/rds/cluster/{}/{log}", cluster.id);
             let since = regional.logs.deleted(&name).unwrap_or_default().max(running);
-            if !regional.logs.has(&name) && since.plus(WRITES) <= now {
+            if !regional.logs.has(&name) && since.plus(WRITES) <= until {
                 names.push(name);
             }
         }

@@ -1,7 +1,7 @@
 //! What `DescribeDBClusters` says of a cluster.
 
 use super::TAG_PASSWORD_VERSION;
-use super::{Backup, Capacity, Cluster, Live, TAG_DELETE_BACKUPS, TAG_FINAL_SNAPSHOT};
+use super::{Backup, Capacity, Cluster, Live, TAG_DELETE_BACKUPS, TAG_FINAL_SNAPSHOT, log_group};
 use crate::aws::call::{gone_is_fine, safe};
 use crate::aws::ec2::Reading;
 use crate::aws::rds::{Rds, arn, from_rds, told};
@@ -130,6 +130,8 @@ fn exports(cluster: &DbCluster) -> std::collections::BTreeSet<String> {
 }
 
 fn parents(cx: &Cx, live: &Live) -> Vec<PhysicalId> {
+    // What it still writes to would come back if it went first.
+    let logs = live.log_exports.iter().map(|log| log_group(live.name.as_str(), log));
     let key = live.key.iter().filter_map(|arn| arn.rsplit('/').next()).map(PhysicalId::new);
     [
         PhysicalId::new(arn(cx, "subgrp", live.subnet_group.as_str())),
@@ -138,6 +140,7 @@ fn parents(cx: &Cx, live: &Live) -> Vec<PhysicalId> {
     .into_iter()
     .chain(live.security_groups.iter().map(|group| PhysicalId::new(group.as_str())))
     .chain(key)
+    .chain(logs.map(PhysicalId::new))
     .collect()
 }
 
