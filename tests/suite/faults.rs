@@ -95,7 +95,7 @@ pub(crate) fn seeds(most: u64) -> std::ops::Range<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_any_create_may_be_lost() {
+async fn any_create_may_go_unanswered_or_arrive_twice() {
     let (account, stages) = up_and_down().await;
     let mut creates: Vec<String> = account
         .sandbox
@@ -111,9 +111,10 @@ async fn the_answer_to_any_create_may_be_lost() {
     creates.sort();
     assert!(creates.len() > 10, "{creates:?}");
     let mut wrong = Vec::new();
-    let cases = creates.len() * 4;
+    let effects = [Effect::LoseAnswer, Effect::NeverAnswer, Effect::Twice];
+    let cases = creates.len() * effects.len() * 2;
     for create in creates {
-        for effect in [Effect::LoseAnswer, Effect::NeverAnswer] {
+        for effect in effects.clone() {
             for nth in [1, 2] {
                 let fault = Fault::on_operation(&create, effect.clone()).nth(nth);
                 if let Err(why) = live(&Faults::script([fault]), 2, &stages).await {

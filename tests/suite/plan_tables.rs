@@ -5,7 +5,7 @@ use super::toy::kinds::{Bead, Crate, Job, Link, Note, Part, Tower, id};
 use super::toy::world::Wish;
 use coderctl::graph::{Graph, Handle};
 use coderctl::kind::{Cause, TAG_ADDRESS, TAG_DEPLOYMENT, TAG_GENERATION, TAG_UID, Tags};
-use coderctl::name::Address;
+use coderctl::name::{Address, PhysicalId};
 use coderctl::observe::Snapshot;
 use coderctl::plan::{Action, Options, Plan, WaitFor};
 use std::collections::BTreeMap;
@@ -412,6 +412,25 @@ async fn nothing_goes_while_something_can_not_be_read_that_may_live_in_it() {
     assert!(item(&plan, "net/crate").reason.as_deref().unwrap().contains("parts"));
     assert!(!steps(&plan).contains(&"delete net/crate".to_owned()));
     assert!(steps(&plan).contains(&"delete net/note".to_owned()));
+}
+
+/// The link may live in a crate that is not shown, so it stays, and with it the part that it is in:
+/// the plan waits for a better day, and refuses nothing.
+#[tokio::test(start_paused = true)]
+async fn what_something_lives_in_that_stays_stays_too() {
+    let bench = live(&wants()).await;
+    let (part, link) = (bench.id_at("net/part"), bench.id_at("net/link"));
+    bench.world.edit(&part, |part| part.parents.clear());
+    bench.world.edit(&link, |link| {
+        link.parents.insert(PhysicalId::new("hidden"));
+    });
+    bench.world.state().unreadable = ["toy.crate"].into();
+    let plan = bench.destroy_plan().await;
+    assert_eq!(action(&plan, "net/link"), Action::Withheld);
+    assert_eq!(action(&plan, "net/part"), Action::Withheld);
+    let why = item(&plan, "net/part").reason.clone().unwrap();
+    assert_eq!(why, format!("{link} lives in it, and stays"));
+    assert_eq!(plan.refusals, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,9 +65,18 @@ async fn without_a_record_all_is_found() {
         let key = format!("coder-prod/{name}");
         s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
     }
-    let plan = account.plan(&spec(SIMPLE, &[]), &Options::default()).await;
-    for (_, _, address) in &MORE[..2] {
-        let goes = plan.items.iter().find(|item| item.address.as_str() == *address);
+    let silent = spec(SIMPLE, &["database.log_exports=false"]);
+    let plan = account.plan(&silent, &Options::default()).await;
+    let logs = "us-east-1/database/log-group/postgresql";
+    for address in [MORE[0].2, MORE[1].2, logs] {
+        let goes = plan.items.iter().find(|item| item.address.as_str() == address);
         assert_eq!(goes.map(|item| item.action), Some(Action::Delete), "{address}");
     }
+    // The database writes to it until it is told not to, and would make it again.
+    let step = plan.steps.iter().find(|step| step.name.address.as_str() == logs).unwrap();
+    let waits = step.after.iter().map(|wait| plan.steps[wait.step].name.address.as_str());
+    assert_eq!(waits.collect::<Vec<_>>(), ["us-east-1/database/cluster"]);
+    account.done(&silent, &Options::default()).await;
+    account.pass(7200).await;
+    assert_eq!(account.left(&silent, &Options::default()).await, "");
 }

@@ -14,8 +14,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::token;
 use super::{
-    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part,
-    parts, retag, tags_on_create, told, touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, in_each,
+    is_elsewhere, last_part, parts, retag, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::iam::role::Role;
@@ -164,37 +164,28 @@ impl Kind for AccessEntry {
     }
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
-        let eks = cx.api::<Eks>()?;
+        let eks = &cx.api::<Eks>()?;
         let mut within = clusters(found, wanted, |wanted| &wanted.cluster);
         // One that goes by its config map alone has no entries, and refuses to list them.
         let without = seen::<Cluster>(found);
         let without = without.iter().filter(|(_, _, live)| live.authentication == "CONFIG_MAP");
         let without: BTreeSet<&str> = without.map(|(_, _, live)| live.name.as_str()).collect();
         within.retain(|name| !without.contains(name.as_str()));
-        let principals = each(within, |cluster: String| {
-            let eks = eks.clone();
-            async move {
-                let pages = pages(
-                    cx,
-                    "eks:ListAccessEntries",
-                    |token| {
-                        eks.0
-                            .list_access_entries()
-                            .cluster_name(&cluster)
-                            .set_next_token(token)
-                            .send()
-                    },
-                    |page| page.next_token(),
-                );
-                let pages = absent_is_fine(pages.await)?.unwrap_or_default();
-                let all =
-                    pages.into_iter().flat_map(|page| page.access_entries.unwrap_or_default());
-                Ok(Some(all.map(|principal| (cluster.clone(), principal)).collect::<Vec<_>>()))
-            }
+        let mut principals = in_each(within, |cluster: String| async move {
+            let pages = pages(
+                cx,
+                "eks:ListAccessEntries",
+                |token| {
+                    let request = eks.0.list_access_entries().cluster_name(&cluster);
+                    request.set_next_token(token).send()
+                },
+                |page| page.next_token(),
+            )
+            .await?;
+            Ok(pages.into_iter().flat_map(|page| page.access_entries.unwrap_or_default()).collect())
         })
         .await?;
         let of_nodes = of_nodes(found, wanted);
-        let mut principals: Vec<(String, String)> = principals.into_iter().flatten().collect();
         principals.retain(|(_, principal)| !of_nodes.contains(principal.as_str()));
         let entries = each(principals, |(cluster, principal)| async move {
             let Some(entry) = describe(cx, &cluster, &principal).await? else { return Ok(None) };
@@ -210,7 +201,7 @@ impl Kind for AccessEntry {
             if let Some(owner) = owner {
                 let wants = wanted.iter().find(|wanted| {
                     let Self { principal, cluster, .. } = wanted.desired;
-                    let elsewhere = matches!(cluster, In::Literal(id) if *id != live.cluster);
+                    let elsewhere = is_elsewhere(cluster, &live.cluster);
                     matches!(principal, In::Literal(arn) if *arn == live.principal) && !elsewhere
                 });
                 let clash = wants.map(|wants| Clash { address: wants.address.clone(), id, owner });

@@ -16,8 +16,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::{Target, follow, token};
 use super::{
-    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, from_eks, id_of, parts, retag, sought,
-    tags_on_create, told, touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, from_eks, id_of, in_each, is_elsewhere,
+    parts, retag, sought, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
@@ -141,7 +141,7 @@ impl Kind for Addon {
             if let Some(owner) = foreign(cx, &tags) {
                 let wants = wanted.iter().find(|wanted| {
                     let Self { name, cluster, .. } = wanted.desired;
-                    let elsewhere = matches!(cluster, In::Literal(id) if *id != live.cluster);
+                    let elsewhere = is_elsewhere(cluster, &live.cluster);
                     name == live.name.as_str() && !elsewhere
                 });
                 let clash = wants.map(|wants| Clash { address: wants.address.clone(), id, owner });
@@ -280,23 +280,18 @@ impl Reading {
 
 /// The add-ons of these clusters: the names of cluster and add-on.
 async fn all_names(cx: &Cx, clusters: Vec<String>) -> Result<Vec<(String, String)>> {
-    let eks = cx.api::<Eks>()?;
-    let names = each(clusters, |cluster: String| {
-        let eks = eks.clone();
-        async move {
-            let pages = pages(
-                cx,
-                "eks:ListAddons",
-                |token| eks.0.list_addons().cluster_name(&cluster).set_next_token(token).send(),
-                |page| page.next_token(),
-            );
-            let pages = absent_is_fine(pages.await)?.unwrap_or_default();
-            let names = pages.into_iter().flat_map(|page| page.addons.unwrap_or_default());
-            Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
-        }
+    let eks = &cx.api::<Eks>()?;
+    in_each(clusters, |cluster: String| async move {
+        let pages = pages(
+            cx,
+            "eks:ListAddons",
+            |token| eks.0.list_addons().cluster_name(&cluster).set_next_token(token).send(),
+            |page| page.next_token(),
+        )
+        .await?;
+        Ok(pages.into_iter().flat_map(|page| page.addons.unwrap_or_default()).collect())
     })
-    .await?;
-    Ok(names.into_iter().flatten().collect())
+    .await
 }
 
 async fn read_one(cx: &Cx, cluster: &str, name: &str) -> Result<Option<Reading>> {

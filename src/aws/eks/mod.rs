@@ -143,6 +143,31 @@ fn sought<'a>(
     clusters.iter().flat_map(in_each).collect()
 }
 
+/// What `list` finds in each of `clusters`, with the cluster's name; nothing in one that is gone.
+///
+/// # Errors
+/// The first of `list`.
+async fn in_each<T, F, Sent>(clusters: Vec<String>, list: F) -> Result<Vec<(String, T)>>
+where
+    F: Fn(String) -> Sent,
+    Sent: Future<Output = Result<Vec<T>>>,
+{
+    let all = each(clusters, |cluster: String| {
+        let list = list(cluster.clone());
+        async move {
+            let all = absent_is_fine(list.await)?.unwrap_or_default().into_iter();
+            Ok(Some(all.map(|one| (cluster.clone(), one)).collect::<Vec<_>>()))
+        }
+    });
+    Ok(all.await?.into_iter().flatten().collect())
+}
+
+/// Whether what is wanted in `cluster` is wanted in another one than `live`, as far as that is
+/// known.
+fn is_elsewhere(cluster: &In<Id<Cluster>>, live: &Id<Cluster>) -> bool {
+    matches!(cluster, In::Literal(wanted) if wanted != live)
+}
+
 /// Reads each of `items` with `read`, several at once; what is gone meanwhile is left out.
 ///
 /// # Errors

@@ -22,7 +22,8 @@ pub use settings::{CapacityType, MaxUnavailable, Taint, TaintEffect, Template};
 
 use super::cluster::Cluster;
 use super::{
-    BUSY, Eks, absent_is_fine, clusters, each, fresh, id_of, parts, retag, sought, tags_on_create,
+    BUSY, Eks, absent_is_fine, clusters, each, fresh, id_of, in_each, is_elsewhere, parts, retag,
+    sought, tags_on_create,
 };
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages};
 use crate::aws::ec2::launch_template::{self, LaunchTemplate, but_tags};
@@ -262,8 +263,8 @@ impl Kind for NodeGroup {
                 Some(owner) => {
                     let wants = wanted.iter().find(|wanted| {
                         let Self { name, cluster, .. } = wanted.desired;
-                        let known = matches!(cluster, In::Literal(id) if *id != live.cluster);
-                        name == live.name.as_str() && !known
+                        let elsewhere = is_elsewhere(cluster, &live.cluster);
+                        name == live.name.as_str() && !elsewhere
                     });
                     let id = id_of(SORT, live.cluster.as_str(), live.name.as_str());
                     listed.clashes.extend(wants.map(|wants| Clash {
@@ -400,21 +401,16 @@ impl Kind for NodeGroup {
 
 /// The node groups of these clusters: the names of cluster and group.
 async fn all_names(cx: &Cx, clusters: Vec<String>) -> Result<Vec<(String, String)>> {
-    let eks = cx.api::<Eks>()?;
-    let names = each(clusters, |cluster: String| {
-        let eks = eks.clone();
-        async move {
-            let pages = pages(
-                cx,
-                "eks:ListNodegroups",
-                |token| eks.0.list_nodegroups().cluster_name(&cluster).set_next_token(token).send(),
-                |page| page.next_token(),
-            );
-            let pages = absent_is_fine(pages.await)?.unwrap_or_default();
-            let names = pages.into_iter().flat_map(|page| page.nodegroups.unwrap_or_default());
-            Ok(Some(names.map(|name| (cluster.clone(), name)).collect::<Vec<_>>()))
-        }
+    let eks = &cx.api::<Eks>()?;
+    in_each(clusters, |cluster: String| async move {
+        let pages = pages(
+            cx,
+            "eks:ListNodegroups",
+            |token| eks.0.list_nodegroups().cluster_name(&cluster).set_next_token(token).send(),
+            |page| page.next_token(),
+        )
+        .await?;
+        Ok(pages.into_iter().flat_map(|page| page.nodegroups.unwrap_or_default()).collect())
     })
-    .await?;
-    Ok(names.into_iter().flatten().collect())
+    .await
 }

@@ -9,8 +9,8 @@
 use super::cluster::{Cluster, physical_id};
 use super::update::token;
 use super::{
-    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, last_part,
-    parts, retag, tags_on_create, told, touches,
+    BUSY, Eks, IN_PROGRESS, absent_is_fine, clusters, each, fresh, from_eks, id_of, in_each,
+    is_elsewhere, last_part, parts, retag, tags_on_create, told, touches,
 };
 use crate::aws::call::{Passing, Repeat, call, pages, safe};
 use crate::aws::settle::until_seen;
@@ -104,13 +104,11 @@ impl Kind for PodIdentityAssociation {
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], found: &dyn Seen) -> Result<Listed<Self>> {
         let within = clusters(found, wanted, |wanted| &wanted.cluster);
-        let all = each(within, |cluster: String| async move {
-            let all = summaries(cx, &cluster, None).await?;
-            Ok(Some(all.into_iter().map(|it| (cluster.clone(), it)).collect::<Vec<_>>()))
-        })
-        .await?;
+        let all =
+            in_each(within, |cluster: String| async move { summaries(cx, &cluster, None).await })
+                .await?;
         // Those with an owner are an add-on's own.
-        let free = all.into_iter().flatten().filter(|(_, it)| it.owner_arn().is_none()).collect();
+        let free = all.into_iter().filter(|(_, it)| it.owner_arn().is_none()).collect();
         let associations = each(free, |(cluster, it)| async move {
             match it.association_id() {
                 Some(id) => read_one(cx, &cluster, id).await,
@@ -124,7 +122,7 @@ impl Kind for PodIdentityAssociation {
             if let Some(owner) = foreign(cx, &tags) {
                 let wants = wanted.iter().find(|wanted| {
                     let Self { namespace, service_account, cluster, .. } = wanted.desired;
-                    let elsewhere = matches!(cluster, In::Literal(id) if *id != live.cluster);
+                    let elsewhere = is_elsewhere(cluster, &live.cluster);
                     (namespace, service_account) == (&live.namespace, &live.service_account)
                         && !elsewhere
                 });

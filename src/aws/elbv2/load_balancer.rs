@@ -5,26 +5,25 @@
 //! the create. Its network interfaces stay in the subnets for a few minutes after it is gone.
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html>
 
+use super::whose::{Attributes, Told, sort};
 use super::{Elb, retag, tags_of, to_elb, told};
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::ec2::Reading;
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::subnet::Subnet;
 use crate::aws::settle::{Patience, until_gone, until_ready, until_seen};
-use crate::aws::tags::{foreign, made_before, touches, without_generation};
+use crate::aws::tags::{made_before, touches, without_generation};
 use crate::graph::Handle;
 use crate::kind::{
-    Change, Clash, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership,
-    ReplaceOrder, Result, Seen, Status, Tags, Typical, Wanted,
+    Change, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, ReplaceOrder,
+    Result, Seen, Status, Tags, Typical, Wanted,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
-use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancer_attributes::DescribeLoadBalancerAttributesOutput;
 use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancer as ElbLoadBalancer, LoadBalancerAttribute, LoadBalancerSchemeEnum,
     LoadBalancerStateEnum, LoadBalancerTypeEnum,
 };
-use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,41 +159,20 @@ impl Kind for LoadBalancer {
             |page| page.next_marker(),
         )
         .await?;
-        let all: Vec<&ElbLoadBalancer> =
-            pages.iter().flat_map(|page| page.load_balancers()).collect();
-        let arns: Vec<String> =
-            all.iter().filter_map(|one| one.load_balancer_arn().map(str::to_owned)).collect();
-        // Those of ours, as far as names tell, are read at the same time as whose all are.
-        let likely = all.iter().filter(|one| {
+        let all = pages.iter().flat_map(|page| page.load_balancers());
+        let all: BTreeMap<&str, &ElbLoadBalancer> =
+            all.filter_map(|one| Some((one.load_balancer_arn()?, one))).collect();
+        let told = all.iter().map(|(arn, one)| {
             let name = one.load_balancer_name().unwrap_or_default();
-            wanted.iter().any(|wants| wants.desired.name == name)
-                || cx.remembered(Self::NAME).any(|remembered| remembered == name)
+            Told { arn, name }
         });
-        let likely = likely
-            .filter_map(|one| one.load_balancer_arn())
-            .map(|arn| async move { Ok::<_, Error>((arn, attributes(cx, arn).await?)) });
-        let (tags, likely) = futures::try_join!(tags_of(cx, &arns), try_join_all(likely))?;
-        let mut likely: BTreeMap<&str, Option<Attributes>> = likely.into_iter().collect();
-        let mut listed = Listed::default();
-        for one in all {
-            let arn = one.load_balancer_arn().unwrap_or_default();
-            let Some(tags) = tags.get(arn) else { continue };
-            let owner = foreign(cx, tags);
-            let wants =
-                wanted.iter().find(|wants| Some(&*wants.desired.name) == one.load_balancer_name());
-            if let (Some(wants), Some(owner)) = (wants, &owner) {
-                let (address, id) = (wants.address.clone(), PhysicalId::new(arn));
-                listed.clashes.push(Clash { address, id, owner: owner.clone() });
-            }
-            if owner.is_some() {
-                continue;
-            }
-            let attributes = match likely.remove(arn) {
-                Some(attributes) => attributes,
-                None => attributes(cx, arn).await?,
-            };
-            if let Some(attributes) = attributes {
-                reading_with(one, tags.clone(), &attributes)?.list(cx, &mut listed);
+        let told: Vec<Told<'_>> = told.collect();
+        let attributes = |arn| attributes(cx, arn);
+        let sorted = sort(cx, &told, wanted, |wanted| &wanted.name, attributes).await?;
+        let mut listed = Listed { clashes: sorted.clashes, ..Listed::default() };
+        for (arn, tags, attributes) in sorted.ours {
+            if let Some(one) = all.get(arn) {
+                reading_with(one, tags, &attributes)?.list(cx, &mut listed);
             }
         }
         Ok(listed)
@@ -390,9 +368,6 @@ async fn reading(
     attributes.map(|attributes| reading_with(one, tags, &attributes)).transpose()
 }
 
-/// What `DescribeLoadBalancers` leaves out, by key.
-type Attributes = BTreeMap<String, String>;
-
 /// The attributes of a load balancer; `None` when there is no such one.
 async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
     let elb = cx.api::<Elb>()?;
@@ -402,11 +377,8 @@ async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
         })
         .await,
     )?;
-    let told = |answer: DescribeLoadBalancerAttributesOutput| {
-        let all = answer.attributes.unwrap_or_default().into_iter();
-        all.filter_map(|one| Some((one.key?, one.value?))).collect()
-    };
-    Ok(answer.map(told))
+    let all = answer.map(|answer| answer.attributes.unwrap_or_default().into_iter());
+    Ok(all.map(|all| all.filter_map(|one| Some((one.key?, one.value?))).collect()))
 }
 
 fn reading_with(

@@ -9,6 +9,7 @@ pub mod listener;
 pub mod load_balancer;
 pub(crate) mod of_cluster;
 pub mod target_group;
+mod whose;
 
 use super::Clients;
 use super::call::{gone_is_fine, safe};

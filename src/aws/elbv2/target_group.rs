@@ -5,24 +5,23 @@
 //! and the old one goes. Attributes are set by a call of their own after the create.
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-target-groups.html>
 
+use super::whose::{Attributes, Told, sort};
 use super::{Elb, retag, tags_of, to_elb, told};
 use crate::aws::call::{Passing, Repeat, call, gone_is_fine, pages, safe};
 use crate::aws::ec2::Reading;
 use crate::aws::ec2::vpc::Vpc;
 use crate::aws::settle::until_seen;
-use crate::aws::tags::{foreign, made_before, touches, without_generation};
+use crate::aws::tags::{made_before, touches, without_generation};
 use crate::graph::Handle;
 use crate::kind::{
-    Change, Clash, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership,
-    ReplaceOrder, Result, Seen, Status, Tags, Typical, Wanted,
+    Change, Class, CreateIs, Cx, Diff, Error, Found, Kind, Listed, Nature, Ownership, ReplaceOrder,
+    Result, Seen, Status, Tags, Typical, Wanted,
 };
 use crate::name::PhysicalId;
 use crate::value::{Id, In};
-use aws_sdk_elasticloadbalancingv2::operation::describe_target_group_attributes::DescribeTargetGroupAttributesOutput;
 use aws_sdk_elasticloadbalancingv2::types::{
     ProtocolEnum, TargetGroup as ElbTargetGroup, TargetGroupAttribute, TargetTypeEnum,
 };
-use futures::future::try_join_all;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -144,41 +143,20 @@ impl Kind for TargetGroup {
             |page| page.next_marker(),
         )
         .await?;
-        let all: Vec<&ElbTargetGroup> =
-            pages.iter().flat_map(|page| page.target_groups()).collect();
-        let arns: Vec<String> =
-            all.iter().filter_map(|one| one.target_group_arn().map(str::to_owned)).collect();
-        // Those of ours, as far as names tell, are read at the same time as whose all are.
-        let likely = all.iter().filter(|one| {
+        let all = pages.iter().flat_map(|page| page.target_groups());
+        let all: BTreeMap<&str, &ElbTargetGroup> =
+            all.filter_map(|one| Some((one.target_group_arn()?, one))).collect();
+        let told = all.iter().map(|(arn, one)| {
             let name = one.target_group_name().unwrap_or_default();
-            wanted.iter().any(|wants| wants.desired.name == name)
-                || cx.remembered(Self::NAME).any(|remembered| remembered == name)
+            Told { arn, name }
         });
-        let likely = likely
-            .filter_map(|one| one.target_group_arn())
-            .map(|arn| async move { Ok::<_, Error>((arn, attributes(cx, arn).await?)) });
-        let (tags, likely) = futures::try_join!(tags_of(cx, &arns), try_join_all(likely))?;
-        let mut likely: BTreeMap<&str, Option<Attributes>> = likely.into_iter().collect();
-        let mut listed = Listed::default();
-        for one in all {
-            let arn = one.target_group_arn().unwrap_or_default();
-            let Some(tags) = tags.get(arn) else { continue };
-            let owner = foreign(cx, tags);
-            let wants =
-                wanted.iter().find(|wants| Some(&*wants.desired.name) == one.target_group_name());
-            if let (Some(wants), Some(owner)) = (wants, &owner) {
-                let (address, id) = (wants.address.clone(), PhysicalId::new(arn));
-                listed.clashes.push(Clash { address, id, owner: owner.clone() });
-            }
-            if owner.is_some() {
-                continue;
-            }
-            let attributes = match likely.remove(arn) {
-                Some(attributes) => attributes,
-                None => attributes(cx, arn).await?,
-            };
-            if let Some(attributes) = attributes {
-                reading_with(one, tags.clone(), &attributes)?.list(cx, &mut listed);
+        let told: Vec<Told<'_>> = told.collect();
+        let attributes = |arn| attributes(cx, arn);
+        let sorted = sort(cx, &told, wanted, |wanted| &wanted.name, attributes).await?;
+        let mut listed = Listed { clashes: sorted.clashes, ..Listed::default() };
+        for (arn, tags, attributes) in sorted.ours {
+            if let Some(one) = all.get(arn) {
+                reading_with(one, tags, &attributes)?.list(cx, &mut listed);
             }
         }
         Ok(listed)
@@ -353,9 +331,6 @@ async fn reading(
     attributes.map(|attributes| reading_with(one, tags, &attributes)).transpose()
 }
 
-/// What `DescribeTargetGroups` leaves out, by key.
-type Attributes = BTreeMap<String, String>;
-
 /// The attributes of a target group; `None` when there is no such one.
 async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
     let elb = cx.api::<Elb>()?;
@@ -365,11 +340,8 @@ async fn attributes(cx: &Cx, arn: &str) -> Result<Option<Attributes>> {
         })
         .await,
     )?;
-    let told = |answer: DescribeTargetGroupAttributesOutput| {
-        let all = answer.attributes.unwrap_or_default().into_iter();
-        all.filter_map(|one| Some((one.key?, one.value?))).collect()
-    };
-    Ok(answer.map(told))
+    let all = answer.map(|answer| answer.attributes.unwrap_or_default().into_iter());
+    Ok(all.map(|all| all.filter_map(|one| Some((one.key?, one.value?))).collect()))
 }
 
 fn reading_with(
