@@ -359,6 +359,9 @@ pub enum LockAction {
 pub struct RunsArgs {
     /// The run to show
     pub run: Option<String>,
+    /// List all, not only the newest 20
+    #[arg(long, conflicts_with = "run")]
+    pub all: bool,
 }
 
 /// Options of `pattern`.

@@ -11,9 +11,11 @@ mod page;
 pub mod plan;
 pub mod progress;
 pub mod rotation;
+pub mod runs;
 pub mod style;
 pub mod summary;
 mod text;
+pub mod values;
 pub mod yaml;
 
 pub use error::ErrorReport;

@@ -1,7 +1,7 @@
 //! A page of text that is never wider than its style, with colours that only add.
 
 use super::Style;
-use super::text::{clean, width, wrap};
+use super::text::{clean, keep_end, width, wrap};
 
 /// What a piece of text means; colours follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,21 +199,4 @@ impl<'a> Page<'a> {
     pub(super) fn finish(self) -> String {
         self.out
     }
-}
-
-/// The end of `text`, which tells more than its beginning when it is a path.
-fn keep_end(text: &str, columns: usize, style: &Style) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
-    }
-    let dots = if style.unicode { "…" } else { "..." };
-    let mut kept = text;
-    while width(kept) + width(dots) > columns {
-        let mut chars = kept.chars();
-        if chars.next().is_none() {
-            break;
-        }
-        kept = chars.as_str();
-    }
-    format!("{dots}{kept}")
 }

@@ -52,7 +52,7 @@ fn ascii(c: char) -> &'static str {
 }
 
 /// Breaks `text` into lines of at most `columns` columns. Runs of spaces within a line stay, for
-/// they align things; a word that is longer than a line is cut.
+/// they align things; a word that is longer than a line is cut, behind a sign where it has one.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
             gap.clear();
             let mut rest = word;
             while width(&line) + width(rest) > columns {
-                let (head, tail) = split_at(rest, columns - width(&line).min(columns));
+                let (head, tail) = split_word(rest, columns - width(&line).min(columns));
                 line.push_str(head);
                 lines.push(std::mem::take(&mut line));
                 rest = tail;
@@ -96,6 +96,16 @@ fn split_at(text: &str, columns: usize) -> (&str, &str) {
     (text, "")
 }
 
+/// As [`split_at`], but behind the last sign of a path or an ARN in the second half of what fits.
+fn split_word(text: &str, columns: usize) -> (&str, &str) {
+    let (head, tail) = split_at(text, columns);
+    let sign = head.rfind(['/', ':', ',', '=']).map(|at| at + 1);
+    match sign.filter(|at| !tail.is_empty() && *at > head.len() / 2) {
+        Some(at) => text.split_at(at),
+        None => (head, tail),
+    }
+}
+
 /// `text` in at most `columns` columns, its end replaced by an ellipsis if it is longer.
 pub(super) fn clip(text: &str, columns: usize, style: &Style) -> String {
     if width(text) <= columns {
@@ -107,6 +117,24 @@ pub(super) fn clip(text: &str, columns: usize, style: &Style) -> String {
     }
     let (head, _) = split_at(text, columns - width(dots));
     format!("{}{dots}", head.trim_end())
+}
+
+/// `text` in at most `columns` columns, its beginning replaced by an ellipsis if it is longer: the
+/// end of a path tells more than its beginning.
+pub(super) fn keep_end(text: &str, columns: usize, style: &Style) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let dots = if style.unicode { "…" } else { "..." };
+    let mut kept = text;
+    while width(kept) + width(dots) > columns {
+        let mut chars = kept.chars();
+        if chars.next().is_none() {
+            break;
+        }
+        kept = chars.as_str();
+    }
+    format!("{dots}{kept}")
 }
 
 /// `9:50`, `1:02:03`.

@@ -1,5 +1,6 @@
 //! What the user sees, to the letter.
 
+mod pages;
 mod plans;
 mod progress;
 mod properties;

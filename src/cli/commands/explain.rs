@@ -5,8 +5,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
 use crate::cli::session::Session;
+use crate::kind::Change;
 use crate::observe::Snapshot;
-use crate::plan::{Input, Item, Options, plan};
+use crate::plan::{Action, Input, Item, Options, plan};
+use crate::report::values;
 use serde_json::json;
 
 pub(super) async fn run(global: &Global, args: &ExplainArgs) -> Result<Exit> {
@@ -41,9 +43,12 @@ pub(super) async fn run(global: &Global, args: &ExplainArgs) -> Result<Exit> {
         print::json_out(&json!({"format_version": "1.0", "resources": items}));
         return Ok(Exit::Done);
     }
-    for item in items {
-        print::out(&text(&session, &snapshot, item));
-    }
+    let style = print::style(Some(global), print::out_is_terminal());
+    let pages = items.into_iter().map(|item| {
+        let (heading, rows) = told(&session, &snapshot, item);
+        values::human(&heading, &rows, &style)
+    });
+    print::out(&pages.collect::<Vec<_>>().join("\n"));
     Ok(Exit::Done)
 }
 
@@ -57,64 +62,60 @@ fn described(snapshot: &Snapshot, item: &Item) -> Vec<(String, String)> {
         .collect()
 }
 
-fn text(session: &Session, snapshot: &Snapshot, item: &Item) -> String {
+/// What there is to say of an item: a heading, and names with values.
+fn told(session: &Session, snapshot: &Snapshot, item: &Item) -> (String, Vec<(String, String)>) {
     let node = session.graph.find(&item.address).map(|node| session.graph.node(node));
     let title = node.map_or(item.kind.as_str(), |node| node.desired.kind().title());
-    let mut lines = vec![format!("{}  {title}  {}", item.address, item.summary)];
-    let state = serde_json::to_value(item.action).ok().and_then(|v| v.as_str().map(str::to_owned));
-    let state = match state.as_deref() {
-        Some("keep") if !item.drift.is_empty() => "was changed outside".to_owned(),
-        Some("keep") => "is as the spec says".to_owned(),
-        Some("create") => "is not there yet".to_owned(),
-        Some(other) => format!("would see: {other}"),
-        None => String::new(),
-    };
-    lines.push(format!("  state      {state}"));
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |name: &str, value: String| rows.push((name.to_owned(), value));
+    row("state", state(item));
     if let Some(reason) = &item.reason {
-        lines.push(format!("  because    {reason}"));
+        row("because", reason.clone());
     }
     for (name, value) in described(snapshot, item) {
-        lines.push(format!("  {name:<10} {value}"));
+        row(&name, value);
     }
     for change in &item.drift {
-        let from = change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show);
-        let to = crate::kind::show(&change.from);
-        lines.push(format!("  changed    {} {from} → {to}, outside", change.field));
+        let (from, to) = (crate::kind::show(&change.from), wanted(change));
+        row("changed", format!("{} {to} → {from}, outside", change.field));
     }
     for change in &item.changes {
-        let to = change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show);
-        lines.push(format!(
-            "  differs    {} {} → {to}",
-            change.field,
-            crate::kind::show(&change.from)
-        ));
+        let (from, to) = (crate::kind::show(&change.from), wanted(change));
+        row("differs", format!("{} {from} → {to}", change.field));
     }
     if let Some(path) = &item.spec_path {
         let origin = session.loaded.as_ref().and_then(|loaded| loaded.origin(path));
         let place = origin.map(|origin| format!(" ({origin})")).unwrap_or_default();
-        lines.push(format!("  spec       {path}{place}"));
+        row("spec", format!("{path}{place}"));
     }
     if let Some(node) = node {
         for edge in node.edges() {
             let other = session.graph.node(edge.node);
-            lines.push(format!("  needs      {}: {}", other.address, edge.reason));
+            row("needs", format!("{}: {}", other.address, edge.reason));
         }
-        let needed: Vec<String> = session
-            .graph
-            .nodes
-            .iter()
-            .filter(|other| {
-                other
-                    .edges()
-                    .iter()
-                    .any(|edge| session.graph.node(edge.node).address == item.address)
-            })
-            .map(|other| other.address.to_string())
-            .collect();
-        for other in needed {
-            lines.push(format!("  needed by  {other}"));
+        for other in &session.graph.nodes {
+            let needs = |address| session.graph.node(address).address == item.address;
+            if other.edges().iter().any(|edge| needs(edge.node)) {
+                row("needed by", other.address.to_string());
+            }
         }
     }
-    lines.push(String::new());
-    lines.join("\n")
+    (format!("{}  {title}  {}", item.address, item.summary), rows)
+}
+
+fn state(item: &Item) -> String {
+    match item.action {
+        Action::Keep if !item.drift.is_empty() => "was changed outside".to_owned(),
+        Action::Keep => "is as the spec says".to_owned(),
+        Action::Create => "is not there yet".to_owned(),
+        other => {
+            let word = serde_json::to_value(other).unwrap_or_default();
+            format!("would see: {}", word.as_str().unwrap_or_default())
+        }
+    }
+}
+
+/// What a change leads to.
+fn wanted(change: &Change) -> String {
+    change.to.as_ref().map_or("(known after apply)".to_owned(), crate::kind::show)
 }

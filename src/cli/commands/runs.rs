@@ -6,24 +6,42 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
 use crate::event::{Event, What};
-use serde_json::json;
+use crate::report::runs::{self, Past};
+use futures::{StreamExt, stream};
+
+/// How many are listed unless all are asked for, and how many are read at once.
+const NEWEST: usize = 20;
+const AT_ONCE: usize = 8;
 
 pub(super) async fn run(global: &Global, args: &RunsArgs) -> Result<Exit> {
     let session = super::session(global, None).await?;
     let (cx, bucket) = (&session.cx, &session.bucket);
     let Some(run) = &args.run else {
-        let runs = list_runs(cx, bucket)
+        let entries = list_runs(cx, bucket)
             .await
             .map_err(|error| Failure::doing("listing the runs", error))?;
+        let shown = if args.all { entries.len() } else { entries.len().min(NEWEST) };
+        let runs: Vec<(String, Past)> = stream::iter(&entries[..shown])
+            .map(|entry| async move {
+                let past = match read_run(cx, bucket, &entry.run).await {
+                    Ok(Some((head, events))) => Past::Read(head, events),
+                    Ok(None) => Past::Damaged("it is gone".to_owned()),
+                    // One that can't be read hides no other.
+                    Err(error) => Past::Damaged(error.to_string()),
+                };
+                (entry.run.clone(), past)
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let older = entries.len() - shown;
         if global.output == Output::Json {
-            let runs: Vec<&String> = runs.iter().map(|entry| &entry.run).collect();
-            print::json_out(&json!({"format_version": "1.0", "runs": runs}));
+            print::json_out(&runs::json(&runs, older));
         } else if runs.is_empty() {
             print::out(&format!("{} has not been applied yet", session.cx.deployment.name));
         } else {
-            for entry in &runs {
-                print::out(&entry.run);
-            }
+            let style = print::style(Some(global), print::out_is_terminal());
+            print::out(&runs::human(&runs, older, &style));
         }
         return Ok(Exit::Done);
     };

@@ -9,7 +9,7 @@ use super::{InFlight, Track, View};
 use crate::event::{Event, StepName, What};
 use crate::report::Style;
 use crate::report::page::{Line, Paint};
-use crate::report::text::{clean, clip, clock, nearly, width, wrap};
+use crate::report::text::{clean, clip, clock, keep_end, nearly, width, wrap};
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -32,8 +32,18 @@ pub struct Bar<W> {
     now: Option<SystemTime>,
 }
 
-/// What stands beside a name: marks, a word or two of AWS's, and the time.
+/// What stands beside the name of a step that is under way: the mark, a word or two of AWS's, and
+/// the time.
 const BESIDE: usize = 44;
+/// The narrowest window in which the time is told in full, and what stands beside a name below it.
+const WIDE: usize = 76;
+const BESIDE_IN_NARROW: usize = 32;
+/// What stands beside the name of a step that is done: the mark, `created`, the time.
+const BESIDE_DONE: usize = 18;
+
+fn beside(columns: usize) -> usize {
+    if columns < WIDE { BESIDE_IN_NARROW } else { BESIDE }
+}
 
 impl<W: Write> Bar<W> {
     /// Paints on `out`, whose window has the `size` that is asked for at each painting.
@@ -86,7 +96,8 @@ impl<W: Write> Bar<W> {
         let mut flying: Vec<&InFlight> = track.in_flight.iter().collect();
         flying.sort_by_key(|flying| std::cmp::Reverse(flying.typical));
         let names = flying.iter().take(shown).map(|f| width(track.short(&f.step))).max();
-        let column = names.unwrap_or(0).clamp(20, columns.saturating_sub(BESIDE).max(20)) + 4;
+        let column =
+            names.unwrap_or(0).clamp(20, columns.saturating_sub(beside(columns)).max(20)) + 4;
         for flying in flying.iter().take(shown) {
             lines.push(self.row(now, track, flying, column, columns));
         }
@@ -135,17 +146,18 @@ impl<W: Write> Bar<W> {
         let time = match flying.typical {
             // Of what is done at once, there is nothing to say.
             0..5 => elapsed.clone(),
+            typical if columns < WIDE => format!("{elapsed} of {}", clock(u64::from(typical))),
             typical => format!("{elapsed} of typically {}", clock(u64::from(typical))),
         };
         let lead = Line::new().then(Paint::Change, format!(" {spinner} "));
         if columns < NARROW {
             let room = columns.saturating_sub(lead.width() + width(&elapsed) + 1);
-            let name = clip(&name, room, &self.style);
+            let name = keep_end(&name, room, &self.style);
             let line = lead.then(Paint::Plain, name);
             let end = columns.saturating_sub(width(&elapsed));
             return line.to(end).then(Paint::Faint, elapsed);
         }
-        let line = lead.then(Paint::Plain, clip(&name, column - 4, &self.style)).to(column);
+        let line = lead.then(Paint::Plain, keep_end(&name, column - 4, &self.style)).to(column);
         let time = if column + 10 + width(&time) > columns { elapsed } else { time };
         let room = columns.saturating_sub(column + width(&time) + 2);
         line.then(Paint::Plain, clip(&status, room, &self.style))
@@ -173,7 +185,7 @@ impl<W: Write> Bar<W> {
         let took = if already { "already".to_owned() } else { clock(u64::from(elapsed)) };
         let name = track.short(step);
         let (columns, _) = self.window();
-        let column = track.longest_name().clamp(20, columns.saturating_sub(BESIDE).max(20));
+        let column = track.longest_name().clamp(20, columns.saturating_sub(BESIDE_DONE).max(20));
         let text = format!("{name:<column$} {:<8} {took:>5}", past(step.verb));
         self.mark(Paint::Good, "✓", &text)
     }

@@ -3,7 +3,7 @@
 use crate::event::{Event, StepName, What};
 use crate::plan::Plan;
 use crate::report::text::width;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 /// A step that is under way.
@@ -47,8 +47,9 @@ pub struct Track {
     pub critical_path: Vec<(StepName, u32)>,
     /// Seconds that it took, once it has ended.
     pub took: Option<u32>,
-    /// Whether all addresses are in one region, which then need not be said.
-    pub one_region: bool,
+    /// What addresses begin with that need not be said: the only region, or `global` where nothing
+    /// is in a region.
+    pub scope: Option<String>,
     /// Typical seconds from the beginning of each step that has not begun to the end of what
     /// depends on it.
     waiting: BTreeMap<StepName, u32>,
@@ -64,11 +65,17 @@ impl Track {
             let pole = poles.entry(step.name.clone()).or_default();
             *pole = step.pole.max(*pole);
         }
-        let mut scopes = plan.steps.iter().map(|step| step.name.address.scope());
-        let first = scopes.next();
+        let scopes: BTreeSet<&str> =
+            plan.steps.iter().map(|step| step.name.address.scope()).collect();
+        let mut regions = scopes.iter().filter(|scope| **scope != "global");
+        let scope = match (regions.next(), regions.next()) {
+            (Some(only), None) => Some(*only),
+            (None, _) => scopes.first().copied(),
+            _ => None,
+        };
         Track {
             steps: plan.steps.len(),
-            one_region: scopes.all(|scope| Some(scope) == first),
+            scope: scope.map(str::to_owned),
             waiting: poles.clone(),
             poles,
             ..Track::default()
@@ -157,7 +164,7 @@ impl Track {
     pub fn short<'a>(&self, step: &'a StepName) -> &'a str {
         let address = step.address.as_str();
         match address.split_once('/') {
-            Some((_, rest)) if self.one_region => rest,
+            Some((scope, rest)) if self.scope.as_deref() == Some(scope) => rest,
             _ => address,
         }
     }

@@ -268,14 +268,29 @@ fn long_values_show_where_they_differ() {
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#
         ))
     };
+    let text = |end: &str| {
+        value!(format!(
+            "Everything that the control plane says of itself, and of {end}, for a year"
+        ))
+    };
+    let peers = |port: u16, more: bool| {
+        let mut rules = vec![value!({"port": port, "from": ["10.0.0.0/16"]}), value!({"port": 22})];
+        rules.extend(more.then(|| value!({"port": 8443})));
+        value!({"ingress": rules, "kind": "NetworkPolicy"})
+    };
     let items = value!([{
         "address": "global/iam/role/nodes", "kind": "aws.iam.role", "action": "update",
-        "changes": [change("policy", policy("s3:GetObject"), policy("s3:ListBucket"), "in_place", "spec"),
+        "changes": [change("spec", peers(80, false), peers(443, false), "in_place", "spec"),
+                    change("rules", peers(80, false), peers(80, true), "in_place", "spec"),
+                    change("text", text("its nodes"), text("nobody else"), "in_place", "spec"),
+                    change("labels", value!({"a": "1", "b": "2", "c": "3", "d": "4"}),
+                           value!({"a": "2", "b": "3", "c": "4", "e": "4"}), "in_place", "spec"),
+                    change("policy", policy("s3:GetObject"), policy("s3:ListBucket"), "in_place", "spec"),
                     change("description", value!(""), value!("nodes\nof\u{1b}[31m it"), "in_place", "spec"),
                     change("arn", value!("arn:aws:iam::123456789012:role/x"), value!(null), "in_place", "spec")],
     }]);
     let mut plan = plan(items, value!({}));
-    plan.items[0].changes[2].to = None;
+    plan.items[0].changes.last_mut().unwrap().to = None;
     assert_snapshot!(human(&plan, &context(), &NARROW));
 }
 

@@ -268,6 +268,39 @@ fn live_view_of_an_apply() {
     assert_snapshot!(screen.shown());
 }
 
+/// Nothing is broken or out of line, and what is under way can be told from its like.
+#[test]
+fn live_view_of_a_narrow_window() {
+    const ROLE: (&str, &str) = ("aws.iam.role", "global/cluster/role/node");
+    const RULE: (&str, &str) =
+        ("aws.ec2.security_group_rule", "us-east-1/ingress/security-group-rule/nodes/in/servers");
+    const MORE: (&str, &str) = ("aws.eks.node_group", "us-east-1/cluster/node-group/workspace");
+    let create = |of: (&str, &str)| step("create", of.0, of.1, 150, 150);
+    let items: Vec<Value> = [ROLE, RULE, NODES, MORE]
+        .iter()
+        .map(|(kind, address)| json!({"address": address, "kind": kind, "action": "create"}))
+        .collect();
+    let steps = [ROLE, RULE, NODES, MORE].map(create);
+    let plan = plan(json!(items), json!({"steps": steps}));
+    for columns in [60, 80] {
+        let screen = Screen::new(columns);
+        let progress = Progress::new(&plan, vec![Box::new(bar(&screen, columns, 24))]);
+        let script = vec![
+            (0, Some(What::RunStarted { run: "r-1".to_owned(), steps: 4, estimate: 150 })),
+            (0, Some(started(ROLE, 1))),
+            (0, Some(started(RULE, 1))),
+            (2, Some(finished(ROLE, 2, "coder-node"))),
+            (12, Some(finished(RULE, 12, "sgr-0abc"))),
+            (12, Some(started(NODES, 150))),
+            (12, Some(started(MORE, 150))),
+            (40, Some(status(NODES, "CREATING"))),
+            (41, None),
+        ];
+        play(&progress, script);
+        assert_snapshot!(format!("narrow_{columns}"), screen.shown());
+    }
+}
+
 #[test]
 fn live_view_leaves_only_what_is_done() {
     let screen = Screen::new(80);
