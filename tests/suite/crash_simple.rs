@@ -6,7 +6,8 @@
 //! `CODERCTL_SEED=n` draws others. `CODERCTL_CRASH_AT=17` takes the 17th call of each act and
 //! nothing else. `CODERCTL_CRASH_ALL=1 cargo test --release crash_simple` takes every call: 204 on
 //! the way up and 185 on the way down, before and after each, and what each has left on the way up
-//! destroyed by its name: some 980 cases.
+//! destroyed by its name; and for each on the way up, that a dead process really leaves what this
+//! takes it to: 1,186 cases.
 //!
 //! All of them took 68 seconds on two cores, once the release was built. In a debug build a case
 //! takes 1.8 s of one core, and the drawn ones take two minutes.
