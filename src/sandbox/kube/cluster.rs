@@ -1,28 +1,27 @@
 //! The cluster itself: takes requests, lets faults happen, and keeps the store.
 
+mod answer;
+mod pods;
+mod route;
+
 use super::caller::Caller;
-use super::controllers::{
-    Around, Cloud, NoCloud, NodeFacts, NodeSource, advance, coderd_version, databases, environment,
-    is_ready, stopping,
-};
+use super::controllers::{Around, Cloud, NoCloud, NodeFacts, NodeSource, advance};
 use super::disk::Disk;
-use super::forward::Target;
-use super::request::{Asked, Path, Place};
-use super::resources::{Resource, find};
-use super::selector::Selector;
+use super::request::Asked;
 use super::status::{Answer, Refusal};
 use super::store::{Store, milliseconds};
-use super::verbs::{Call as Verb, Reply};
-use super::{discovery, openapi, watch};
+use super::watch;
 use crate::clock::Clock;
-use crate::sandbox::coderd::{self, AnyPassword, DatabaseSource};
+use crate::sandbox::coderd::{AnyPassword, DatabaseSource};
 use crate::sandbox::fault::{Call, Faults, Outcome};
-use crate::sandbox::gate::{Gate, Refused, Served};
+use crate::sandbox::gate::Gate;
 use crate::sandbox::{Lost, OpenError};
+pub(super) use answer::refused;
+use answer::{Arrived, broken, response, with_body};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use route::Outgoing;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,13 +63,6 @@ struct Cluster {
     disk: Option<Disk>,
     token: Option<String>,
     page_size: usize,
-}
-
-/// What is sent back.
-enum Outgoing {
-    Object(Reply),
-    Text(String),
-    Watch(Box<watch::Watch>, std::collections::VecDeque<Value>),
 }
 
 impl KubeSandbox {
@@ -280,18 +272,6 @@ impl KubeSandbox {
         }
     }
 
-    /// Lets a request to the coderd at `target` pass the gate.
-    pub(super) async fn coder(
-        &self,
-        target: &Target,
-        asked: coderd::Asked,
-    ) -> Result<coderd::Reply, Lost> {
-        let call = self.call("coder", coderd::operation(&asked), asked.method != "GET");
-        let arrived = InPod { sandbox: self, target, asked };
-        // A pod that has gone meanwhile breaks the connection.
-        self.inner.gate.pass(self.inner.clock, call, &arrived).await?.ok_or(Lost)
-    }
-
     /// Reads a request, and turns away who brings no token.
     fn admit(&self, request: Request<Bytes>) -> Answer<Asked> {
         let asked = Asked::read(request)?;
@@ -312,99 +292,6 @@ impl KubeSandbox {
             mutating,
             outcome: Outcome::Open,
         }
-    }
-
-    fn target(&self, asked: &Asked) -> Answer<Target> {
-        let Path::Resource(place) = &asked.path else { return Err(Refusal::no_such_path()) };
-        let (Some(namespace), Some(pod)) = (&place.namespace, &place.name) else {
-            return Err(Refusal::no_such_path());
-        };
-        let port = asked
-            .query("ports")
-            .parse()
-            .map_err(|_| Refusal::bad_request("one port must be named: ports=8080"))?;
-        self.with_store(|store| match store.get("pods", namespace, pod) {
-            None => {
-                let named = super::status::Named { group: "", plural: "pods", name: pod };
-                Err(Refusal::not_found(named))
-            }
-            Some(found) if found["status"]["phase"] != "Running" => {
-                Err(Refusal::bad_request(format!(
-                    "unable to forward port because pod is not running. Current status={}",
-                    found["status"]["phase"].as_str().unwrap_or("Pending")
-                )))
-            }
-            Some(_) => Ok(Target { namespace: namespace.clone(), pod: pod.clone(), port }),
-        })
-    }
-
-    /// Version and environment of the coderd that answers at `target`, if one does.
-    pub(super) fn coderd_in(&self, target: &Target) -> Option<(String, BTreeMap<String, String>)> {
-        self.with_store(|store| {
-            let pod = store.get("pods", &target.namespace, &target.pod)?;
-            if target.port != 8080 || !is_ready(pod) || stopping(pod) {
-                return None;
-            }
-            let mut all = pod["spec"]["containers"].as_array()?.iter();
-            all.find_map(|container| {
-                let version = coderd_version(container)?;
-                Some((version, environment(store, pod, container).ok()?))
-            })
-        })
-    }
-
-    /// Lets the coderd at `target` answer; `None` when there is none any more.
-    pub(super) fn ask_coderd(
-        &self,
-        target: &Target,
-        mut asked: coderd::Asked,
-    ) -> Option<coderd::Reply> {
-        let (version, environment) = self.coderd_in(target)?;
-        asked.database = coderd::database_of(&environment)?;
-        (asked.version, asked.environment) = (version, environment);
-        let source = self.around().database.clone();
-        let mut cluster = self.cluster();
-        let cluster = &mut *cluster;
-        let lock = match &mut cluster.disk {
-            Some(disk) => Some(disk.lock(&mut cluster.store).ok()?),
-            None => None,
-        };
-        asked.at = milliseconds(self.now(&cluster.store));
-        let host = asked.database.split('/').next().unwrap_or_default();
-        let own = &mut cluster.store.coder;
-        let reply = coderd::in_databases(&*source, own, host, |databases| {
-            coderd::answer(databases, &asked)
-        })?;
-        if asked.method != "GET" {
-            cluster.store.builds = true;
-        }
-        if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock) {
-            disk.write(&mut cluster.store, lock).ok()?;
-        }
-        Some(reply)
-    }
-
-    /// Whether something answers on `port` of the node: a service has it, and a pod behind that is
-    /// ready. With the traffic policy `Local`, one on this very node.
-    pub(in crate::sandbox) fn answers_on(&self, node: &str, port: u16) -> bool {
-        let has = |service: &&Value| {
-            let mut ports = service["spec"]["ports"].as_array().into_iter().flatten();
-            ports.any(|one| one["nodePort"] == port)
-        };
-        self.with_store(|store| {
-            store.of("services").filter(has).any(|service| {
-                let text = |at: &str| service["metadata"][at].as_str().unwrap_or_default();
-                let endpoints = store.get("endpoints", text("namespace"), text("name"));
-                let subsets = endpoints.and_then(|found| found["subsets"].as_array());
-                let mut addresses = subsets
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|subset| subset["addresses"].as_array())
-                    .flatten();
-                let is_local = service["spec"]["externalTrafficPolicy"] == "Local";
-                addresses.any(|address| !is_local || address["nodeName"] == node)
-            })
-        })
     }
 
     fn refuse(&self, n: u64, refusal: &Refusal) -> Response<KubeBody> {
@@ -519,47 +406,6 @@ impl KubeSandbox {
         self.around().database = Arc::new(databases);
     }
 
-    /// Lets `owner`, a user of a coderd that runs here, start a workspace of a template that puts it
-    /// into `namespace`, or nowhere in the cluster if that is empty; the user is made if there is
-    /// none of that name. Answers whether there is a coderd with users.
-    pub fn start_workspace(&self, owner: &str, name: &str, namespace: &str) -> bool {
-        let mut started = false;
-        self.tell_coderd(|all, database, at| {
-            started = started || all.start(database, (owner, name), namespace, at);
-        });
-        started
-    }
-
-    /// From now on no build can delete the workspaces of this name, or every one can.
-    pub fn stick_workspace(&self, name: &str, is_stuck: bool) {
-        self.tell_coderd(|all, database, _| all.stick(database, name, is_stuck));
-    }
-
-    /// Works on the databases of the coderds that run here, one after the other.
-    fn tell_coderd(&self, mut tell: impl FnMut(&mut coderd::Databases, &str, u64)) {
-        let source = self.around().database.clone();
-        let mut cluster = self.cluster();
-        let cluster = &mut *cluster;
-        let lock = match &mut cluster.disk {
-            Some(disk) => disk.lock(&mut cluster.store).ok(),
-            None => None,
-        };
-        let at = milliseconds(self.now(&cluster.store));
-        for database in databases(&cluster.store) {
-            let host = database.split('/').next().unwrap_or_default();
-            let own = &mut cluster.store.coder;
-            coderd::in_databases(&*source, own, host, |all| tell(all, &database, at));
-        }
-        // Controllers look again, as after a write.
-        cluster.store.builds = true;
-        cluster.store.version += 1;
-        if let (Some(disk), Some(lock)) = (&mut cluster.disk, &lock)
-            && disk.write(&mut cluster.store, lock).is_err()
-        {
-            tracing::warn!("the cluster sandbox can't write its state");
-        }
-    }
-
     /// Sets where volumes and load balancers are made. Without this claims and Services wait for
     /// theirs.
     pub fn set_cloud(&self, cloud: impl Cloud + 'static) {
@@ -573,183 +419,6 @@ impl KubeSandbox {
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {
         self.inner.cluster.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A call to the API, as far as it has come.
-struct Arrived<'a, A> {
-    sandbox: &'a KubeSandbox,
-    content: String,
-    answer: A,
-}
-
-impl<A: Fn(u64) -> Response<KubeBody>> Served for Arrived<'_, A> {
-    type Answer = Response<KubeBody>;
-
-    fn act(&self, n: u64) -> Response<KubeBody> {
-        (self.answer)(n)
-    }
-
-    fn refuse(&self, n: u64, why: &Refused) -> Response<KubeBody> {
-        let refusal = match why {
-            Refused::Throttled => Refusal::too_many_requests(),
-            Refused::Internal => {
-                let message = "Internal error occurred: the sandbox was told to fail";
-                Refusal::new(500, "InternalError", message)
-            }
-            Refused::With { status, code, message } => {
-                Refusal::new(*status, code.clone(), message.clone())
-            }
-        };
-        self.sandbox.refuse(n, &refusal)
-    }
-
-    fn content(&self) -> String {
-        self.content.clone()
-    }
-
-    fn is_success(answer: &Response<KubeBody>) -> bool {
-        answer.status().is_success()
-    }
-}
-
-/// A call to coderd, as far as it has come. There is no answer where the pod has gone.
-struct InPod<'a> {
-    sandbox: &'a KubeSandbox,
-    target: &'a Target,
-    asked: coderd::Asked,
-}
-
-impl Served for InPod<'_> {
-    type Answer = Option<coderd::Reply>;
-
-    fn act(&self, n: u64) -> Option<coderd::Reply> {
-        let reply = self.sandbox.ask_coderd(self.target, self.asked.clone());
-        let outcome = match &reply {
-            None => Outcome::Lost { acted: false },
-            Some((status, _)) if *status < 400 => Outcome::Done,
-            Some((status, _)) => Outcome::Refused { status: *status, code: status.to_string() },
-        };
-        self.sandbox.inner.gate.outcome(n, outcome);
-        reply
-    }
-
-    fn refuse(&self, n: u64, why: &Refused) -> Option<coderd::Reply> {
-        let (status, message) = match why {
-            Refused::Throttled => (429, "You've been rate limited for sending too many requests."),
-            Refused::Internal => (500, "An internal server error occurred."),
-            Refused::With { status, message, .. } => (*status, message.as_str()),
-        };
-        let outcome = Outcome::Refused { status, code: status.to_string() };
-        self.sandbox.inner.gate.outcome(n, outcome);
-        Some((status, serde_json::json!({ "message": message })))
-    }
-
-    fn content(&self) -> String {
-        String::from_utf8_lossy(&self.asked.body).into_owned()
-    }
-
-    fn is_success(answer: &Option<coderd::Reply>) -> bool {
-        answer.as_ref().is_some_and(|(status, _)| *status < 400)
-    }
-}
-
-impl Cluster {
-    fn route(&mut self, asked: &Asked, now: SystemTime) -> Answer<Outgoing> {
-        let found = |object: Option<Value>| {
-            object.map(|object| Outgoing::Object((200, object))).ok_or_else(Refusal::no_such_path)
-        };
-        match &asked.path {
-            Path::Health => Ok(Outgoing::Text("ok".to_owned())),
-            Path::Version => found(Some(discovery::version())),
-            Path::OpenApi => found(Some(openapi::index(&self.store))),
-            Path::OpenApiOf { group, version } => {
-                found(openapi::document(&self.store, group, version))
-            }
-            Path::Core => found(Some(discovery::core_versions())),
-            Path::Groups => found(Some(discovery::groups(&self.store))),
-            Path::Group(name) => found(discovery::group(&self.store, name)),
-            Path::GroupVersion { group, version } => {
-                found(discovery::resources(&self.store, group, version))
-            }
-            Path::Resource(place) => {
-                let resource = find(&self.store, &place.group, &place.version, &place.plural)
-                    .ok_or_else(Refusal::no_such_path)?;
-                if place.plural == "pods" && place.subresource.as_deref() == Some("log") {
-                    return self.log(place);
-                }
-                if asked.watches() {
-                    return self.watch(asked, place, resource, now);
-                }
-                self.verb(asked, place, resource, now)
-            }
-        }
-    }
-
-    fn log(&self, place: &Place) -> Answer<Outgoing> {
-        let name = place.name.as_deref().unwrap_or_default();
-        let namespace = place.namespace.as_deref().unwrap_or_default();
-        let pod = self.store.get("pods", namespace, name).ok_or_else(|| {
-            Refusal::not_found(super::status::Named { group: "", plural: "pods", name })
-        })?;
-        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-        let lines = self.store.lives.get(uid).map(|life| life.log.join("\n") + "\n");
-        Ok(Outgoing::Text(lines.unwrap_or_default()))
-    }
-
-    fn verb(
-        &mut self,
-        asked: &Asked,
-        place: &Place,
-        resource: Resource,
-        now: SystemTime,
-    ) -> Answer<Outgoing> {
-        let page_size = self.page_size;
-        let mut rehearsal;
-        let store = if asked.dry_run() {
-            rehearsal = self.store.clone();
-            &mut rehearsal
-        } else {
-            &mut self.store
-        };
-        Verb { store, asked, place, resource, now, page_size }.run().map(Outgoing::Object)
-    }
-
-    fn watch(
-        &self,
-        asked: &Asked,
-        place: &Place,
-        resource: Resource,
-        now: SystemTime,
-    ) -> Answer<Outgoing> {
-        let fields = match &place.name {
-            Some(name) => format!("metadata.name={name}"),
-            None => asked.query("fieldSelector").to_owned(),
-        };
-        let selector = Selector::parse(asked.query("labelSelector"), &fields)?;
-        let from = asked.query("resourceVersion");
-        let streamed_list = asked.flag("sendInitialEvents");
-        let anew = matches!(from, "" | "0") || streamed_list;
-        let version = if anew {
-            self.store.version
-        } else {
-            from.parse().map_err(|_| {
-                Refusal::bad_request(format!("Invalid value: {from:?}: resourceVersion"))
-            })?
-        };
-        let seconds: u64 = asked.query("timeoutSeconds").parse().unwrap_or(0);
-        let watch = watch::Watch {
-            resource,
-            namespace: place.namespace.clone(),
-            selector,
-            version,
-            until: (seconds > 0).then(|| now + Duration::from_secs(seconds.min(86_400))),
-        };
-        let mut initial = if anew { watch.initial(&self.store) } else { Default::default() };
-        if streamed_list {
-            initial.push_back(watch.end_of_initial(version));
-        }
-        Ok(Outgoing::Watch(Box::new(watch), initial))
     }
 }
 
@@ -767,32 +436,4 @@ fn two_nodes() -> Vec<NodeFacts> {
         ready_at: SystemTime::UNIX_EPOCH,
     };
     vec![node(1, "us-east-1a"), node(2, "us-east-1b")]
-}
-
-pub(super) fn refused(refusal: &Refusal) -> Response<KubeBody> {
-    let mut answer = response(refusal.code, &refusal.to_wire().to_string());
-    if refusal.code == 429 {
-        answer.headers_mut().insert("retry-after", http::HeaderValue::from_static("1"));
-    }
-    answer
-}
-
-fn response(code: u16, text: &str) -> Response<KubeBody> {
-    // `Full` can't fail, so there is no error to turn into one.
-    let body = Full::new(Bytes::from(text.to_owned())).map_err(|never| match never {});
-    with_body(code, body.boxed_unsync())
-}
-
-fn with_body(code: u16, body: KubeBody) -> Response<KubeBody> {
-    let mut response = Response::new(body);
-    *response.status_mut() =
-        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
-    response
-}
-
-fn broken(error: &OpenError) -> Refusal {
-    let message = format!("Internal error occurred: the sandbox can't keep its state: {error}");
-    Refusal::new(500, "InternalError", message)
 }
