@@ -5,6 +5,7 @@
 mod suite {
     mod accept;
     mod architecture;
+    mod chosen;
     mod coderd;
     mod comes_back;
     mod crash;
@@ -32,6 +33,7 @@ mod suite {
     mod picture;
     mod plan_properties;
     mod plan_tables;
+    mod preflight;
     mod rate;
     mod record;
     mod record_world;

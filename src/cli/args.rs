@@ -226,9 +226,12 @@ pub struct ApplyArgs {
     /// What the plan is about
     #[command(flatten)]
     pub selection: Selection,
-    /// Does not ask
+    /// Does not ask; for a saved plan that destroys, with --confirm
     #[arg(short, long)]
     pub yes: bool,
+    /// With a saved plan that destroys: the deployment's name, instead of typing it
+    #[arg(long, value_name = "NAME", requires = "plan")]
+    pub confirm: Option<String>,
 }
 
 /// Options of `destroy`.

@@ -41,11 +41,14 @@ pub struct Caller {
     pub url: Option<String>,
     /// The trace that the CI run has begun.
     pub trace: Option<TraceParent>,
+    /// Whether all of the world is a sandbox on this machine. Its clock stands still between
+    /// processes, so the lease of a process that was killed would never run out.
+    pub in_sandbox: bool,
 }
 
 impl Caller {
     /// The caller as the environment tells it.
-    pub fn from_env() -> Self {
+    pub fn from_env(in_sandbox: bool) -> Self {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let github = || {
             let (server, repository) = (var("GITHUB_SERVER_URL")?, var("GITHUB_REPOSITORY")?);
@@ -58,6 +61,7 @@ impl Caller {
             host: host.unwrap_or_else(|| "unknown host".to_owned()),
             url: github().or_else(|| var("CI_JOB_URL")).or_else(|| var("BUILD_URL")),
             trace: TraceParent::from_env(),
+            in_sandbox,
         }
     }
 }
@@ -144,7 +148,18 @@ pub async fn lock(session: &mut Session, caller: &Caller) -> Result<Held> {
         url: caller.url.clone(),
         ..Holder::default()
     };
-    match Lock::acquire(&quiet, &session.bucket, holder).await {
+    let mut acquired = Lock::acquire(&quiet, &session.bucket, holder.clone()).await;
+    if let Ok(Acquired::Locked(locked)) = &acquired
+        && caller.in_sandbox
+        && locked.holder.host == caller.host
+        && !is_alive(locked.holder.pid)
+    {
+        Lock::force_release(&quiet, &session.bucket, &locked.holder.id)
+            .await
+            .map_err(doing("taking the lock of a dead process"))?;
+        acquired = Lock::acquire(&quiet, &session.bucket, holder).await;
+    }
+    match acquired {
         Ok(Acquired::Held(held)) => Ok(held),
         Ok(Acquired::Locked(locked)) => {
             let message = format!("{} is locked by {}", session.cx.deployment.name, locked.holder);
@@ -162,6 +177,15 @@ pub async fn lock(session: &mut Session, caller: &Caller) -> Result<Held> {
         }
         Err(error) => Err(Failure::doing("taking the lock", error)),
     }
+}
+
+/// Whether a process of this machine runs; taken for granted where that can't be asked.
+fn is_alive(pid: u32) -> bool {
+    let asked = std::process::Command::new("kill")
+        .args(["-0", &pid.to_string()])
+        .stderr(std::process::Stdio::null())
+        .status();
+    asked.map_or(true, |status| status.success())
 }
 
 /// Opens the record under the lock: from here on, the deployment has its uid, and every call that
@@ -216,6 +240,10 @@ async fn under_lock(
         began: session.cx.clock.timestamp(),
     };
     let log = RunLog::new(&session.cx, &session.bucket, head);
+    // A run that dies is history, too; and without the log, this one is none the worse.
+    if let Err(error) = log.write().await {
+        session.notes.push(format!("the log of this run could not be begun: {error}"));
+    }
     let both = log.sink(sink(&run, &plan));
     let say = |what| both(Event { at: session.cx.clock.now(), what });
     if let Some(trace) = &caller.trace {

@@ -1,12 +1,14 @@
 //! The command line: one file a command.
 
 mod args;
+mod chosen;
 mod commands;
 pub mod connect;
 pub mod drive;
 pub mod exit;
 pub mod failure;
 mod plan_file;
+mod preflight;
 mod print;
 pub mod rotation;
 pub mod session;

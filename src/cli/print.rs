@@ -7,6 +7,7 @@ use crate::report::style::{Surroundings, When};
 use crate::report::{ErrorReport, FORMAT_VERSION, Style, error};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes a result to standard output. A reader that went away (`| head`) is no error of ours.
 pub(super) fn out(text: &str) {
@@ -52,10 +53,21 @@ pub(super) fn ask(question: &str) -> Option<String> {
         let _ = stderr.flush();
     }
     let mut line = String::new();
-    match std::io::stdin().read_line(&mut line) {
+    ASKING.store(true, Ordering::SeqCst);
+    let read = std::io::stdin().read_line(&mut line);
+    ASKING.store(false, Ordering::SeqCst);
+    match read {
         Ok(0) | Err(_) => None,
         Ok(_) => Some(line.trim().to_owned()),
     }
+}
+
+/// Whether an answer is waited for.
+static ASKING: AtomicBool = AtomicBool::new(false);
+
+/// Whether a question stands on the terminal: then nothing is under way that has to be finished.
+pub(super) fn is_asking() -> bool {
+    ASKING.load(Ordering::SeqCst)
 }
 
 /// How text on a stream may look.

@@ -1,9 +1,11 @@
 //! What every command that talks to AWS needs: who we are, what the record says, what is wanted,
 //! what is live.
 
+use super::chosen;
 use super::connect::Connected;
 use super::exit::Exit;
 use super::failure::{Failure, Result};
+use super::preflight::{self, Preflight};
 use super::zones;
 use crate::aws::Clients;
 use crate::aws::facts;
@@ -11,12 +13,12 @@ use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
 use crate::aws::route53::zone;
 use crate::graph::{AnyKind, Graph};
 use crate::guest::Allowed;
-use crate::kind::{Class, Cx, Deployment, Tags};
+use crate::kind::{Class, Cx, Deployment, Kind, Tags};
 use crate::kube::{Cluster, ClusterExpected, ClusterTransport};
-use crate::name::{AccountId, DeploymentName, Partition, Region, Uid};
+use crate::name::{AccountId, Address, DeploymentName, Partition, Region, Uid};
 use crate::observe::{Snapshot, observe};
 use crate::pattern::{self, Facts};
-use crate::plan::{Applied, Input, Options, Plan, plan};
+use crate::plan::{Applied, Input, Options, Plan, Refusal, plan};
 use crate::registry;
 use crate::spec::Loaded;
 use std::collections::BTreeSet;
@@ -54,7 +56,7 @@ impl Target {
 }
 
 /// Consent to what is in a cluster that can't be read.
-const UNSEEN: &str = "unseen";
+pub(super) const UNSEEN: &str = "unseen";
 
 /// A command's view of a deployment.
 pub struct Session {
@@ -232,7 +234,7 @@ impl Session {
             let uid = snapshot.uids().into_iter().next();
             self.set_uid(uid);
         }
-        let plan = plan(&Input {
+        let mut plan = plan(&Input {
             deployment: &self.cx.deployment,
             graph: if options.destroy { &empty } else { &self.graph },
             snapshot: &snapshot,
@@ -240,7 +242,41 @@ impl Session {
             kinds: &self.kinds,
             options,
         });
+        plan.refusals.extend(chosen::unknown(self, &snapshot, options));
+        plan.refusals.extend(self.of_another_region(&snapshot));
+        if !options.destroy {
+            let Preflight { refusals, notes } = preflight::look(self, &plan).await;
+            plan.refusals.extend(refusals);
+            self.notes.extend(notes);
+        }
         Planned { snapshot, plan }
+    }
+
+    /// A deployment stays in the regions that its record names: what is live in another one belongs
+    /// to one of the same name, or the spec names another home region than it has.
+    fn of_another_region(&self, snapshot: &Snapshot) -> Option<Refusal> {
+        let regions = self.regions();
+        let addresses = snapshot.live.iter().map(|live| &live.found.owner.address);
+        let stranger = addresses.into_iter().find(|address| {
+            let scope = address.scope();
+            scope != "global" && regions.iter().all(|region| region.as_str() != scope)
+        })?;
+        let (name, scope) = (&self.cx.deployment.name, stranger.scope());
+        let home = &self.cx.deployment.home_region;
+        Some(Refusal {
+            address: Some(stranger.clone()),
+            why: format!("{name} is in {scope}, and this is about {name} in {home}"),
+            hint: format!(
+                "a home region can not change: say {scope}, or give the new deployment a name of \
+                 its own"
+            ),
+        })
+    }
+
+    /// What the spec wants at an address, if it is of that kind.
+    pub fn desired<K: Kind>(&self, address: &Address) -> Option<&K> {
+        let node = self.graph.find(address)?;
+        self.graph.node(node).desired.any().downcast_ref()
     }
 
     /// What is in a cluster of ours goes with it. Where the cluster can't be read any more, the user

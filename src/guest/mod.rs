@@ -15,6 +15,9 @@ use crate::kind::{Cx, Error, Ownership};
 use crate::name::{Address, Region};
 use crate::plan;
 
+/// The sorts of what others make, by which consent may be given to all of a sort.
+pub(crate) const SORTS: [&str; 3] = ["workspaces", "volumes", "load-balancers"];
+
 /// A connector of [`Cx`]: what the user has consented to delete, as written on the command line. A
 /// plan without the consent that it takes is refused before; this is for what only shows later.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use super::network::Made as Network;
 use super::{Draft, Unbuildable};
 use crate::aws::acm::certificate::{Certificate, KeyKind};
 use crate::aws::autoscaling::attachment::{self, Attachment};
+use crate::aws::ec2::elastic_ip::ElasticIp;
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::security_group_rule::{Direction, Peer, SecurityGroupRule, Traffic};
 use crate::aws::elbv2::listener::{Listener, Tls};
@@ -17,6 +18,7 @@ use crate::kind::Kind;
 use crate::name::Address;
 use crate::spec::types::ingress::{Dns, Ingress, Scheme as WantedScheme};
 use crate::value::{Id, In, Need};
+use ipnet::Ipv4Net;
 
 /// What of the way in is made before the door opens.
 pub(super) struct Made {
@@ -134,6 +136,19 @@ fn security_group(
             },
         );
     }
+    for (name, peer, description) in own_ways(ingress, network) {
+        rule(
+            &name,
+            "ingress.allowed_cidrs",
+            SecurityGroupRule {
+                group: group.id(),
+                direction: Direction::Ingress,
+                traffic: one(443),
+                peer,
+                description,
+            },
+        );
+    }
     rule(
         "out/servers",
         "ingress.node_port",
@@ -157,6 +172,30 @@ fn security_group(
         },
     );
     group
+}
+
+/// From where the deployment itself calls its own address, where the spec does not let in everybody:
+/// agents in workspaces, and the server. Names that lead to a load balancer that faces the internet
+/// are public addresses, so such a call leaves by a NAT gateway and comes back with its address.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html>
+fn own_ways(ingress: &Ingress, network: &Network<'_>) -> Vec<(String, Peer, String)> {
+    let vpc = network.network.vpc_cidr;
+    let lets_in = |range: &Ipv4Net| ingress.allowed_cidrs.iter().any(|cidr| cidr.contains(range));
+    match ingress.scheme {
+        WantedScheme::Internal if lets_in(&vpc) => Vec::new(),
+        WantedScheme::Internal => {
+            let description = "the deployment's own network".to_owned();
+            vec![("in/vpc".to_owned(), Peer::Range(vpc.to_string()), description)]
+        }
+        WantedScheme::InternetFacing if lets_in(&Ipv4Net::default()) => Vec::new(),
+        WantedScheme::InternetFacing => {
+            let one = |(letter, address): (&String, &Handle<ElasticIp>)| {
+                let description = "workspaces and the server, through the NAT gateway".to_owned();
+                (format!("in/nat-{letter}"), Peer::Address(address.public_ip()), description)
+            };
+            network.nat_addresses.iter().map(one).collect()
+        }
+    }
 }
 
 /// The certificate, and what proves to AWS that the names are ours.

@@ -27,7 +27,7 @@ pub struct Moved {
 enum Fit {
     /// Nothing has happened, or the step is done, or it was cut short on its way.
     Fits,
-    /// Fits if the found changes are among the planned ones.
+    /// Fits if the found changes are among the planned ones, and begin where those began.
     IfSubset,
     /// Fits if what is left to do is the rest of a create that was cut short. One that was
     /// finished has been written down as applied: by whom ever, with other values.
@@ -92,10 +92,11 @@ pub fn moved_since(saved: &Plan, now: &Plan) -> Vec<Moved> {
             Fit::Fits => true,
             Fit::IfSubset => found.is_some_and(|found| {
                 found.changes.iter().all(|change| {
-                    planned
-                        .changes
-                        .iter()
-                        .any(|known| known.field == change.field && known.to == change.to)
+                    planned.changes.iter().any(|known| {
+                        // What somebody else has set meanwhile was not shown, and may be meant.
+                        (&known.field, &known.from, &known.to)
+                            == (&change.field, &change.from, &change.to)
+                    })
                 })
             }),
             Fit::IfUnfinished => found.is_some_and(|found| {

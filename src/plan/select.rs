@@ -1,6 +1,8 @@
 //! What `--target` and `--exclude` leave in.
 
-use super::Input;
+use super::{Input, kind_named};
+use crate::graph::AnyFound;
+use crate::kind::Consent;
 use crate::name::Address;
 use crate::value::NodeId;
 use std::collections::BTreeSet;
@@ -61,6 +63,18 @@ pub(super) fn select(input: &Input<'_>) -> Selection {
     Selection { nodes, orphans_out }
 }
 
+/// Whether what goes of a kind takes `inside` along, which has it among its parents. What others
+/// made needs much of what is ours to be taken down in order, and so has it for a parent; but where
+/// only a part goes, it goes with what it runs in and no sooner.
+pub(super) fn takes_along(input: &Input<'_>, kind: &str, inside: &AnyFound) -> bool {
+    const HOMES: [&str; 4] = ["aws.eks.", "aws.rds.", "kube.", "coderd."];
+    let is_guest = kind_named(input.kinds, inside.kind).is_some_and(|kind| kind.nature().is_guest);
+    input.options.target.is_empty()
+        || !is_guest
+        || inside.consent == Consent::Never
+        || HOMES.iter().any(|home| kind.starts_with(home))
+}
+
 /// The addresses of what is live and not wanted, and not selected either. A target that goes
 /// takes with it what lives inside; an exclusion keeps what the excluded lives inside.
 fn orphans_left_out(input: &Input<'_>) -> BTreeSet<Address> {
@@ -79,7 +93,12 @@ fn orphans_left_out(input: &Input<'_>) -> BTreeSet<Address> {
     loop {
         let more: Vec<usize> = (0..orphans.len())
             .filter(|at| !picked.contains(at))
-            .filter(|at| picked.iter().any(|p| orphans[*at].parents.contains(&orphans[*p].id)))
+            .filter(|at| {
+                picked.iter().any(|p| {
+                    orphans[*at].parents.contains(&orphans[*p].id)
+                        && takes_along(input, orphans[*p].kind, orphans[*at])
+                })
+            })
             .collect();
         if more.is_empty() {
             break;

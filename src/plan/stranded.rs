@@ -2,6 +2,7 @@
 //! here, before the provider refuses it halfway.
 
 use super::items::Judged;
+use super::select::takes_along;
 use super::{Action, Input, Refusal};
 use crate::kind::Consent;
 
@@ -18,6 +19,7 @@ pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
             inside.is_present()
                 && inside.consent != Consent::Never
                 && inside.parents.contains(&found.id)
+                && takes_along(input, judged.item.kind.as_str(), inside)
         });
         for inside in inside {
             let item = items.iter().find(|other| {
@@ -32,6 +34,12 @@ pub(super) fn refusals(input: &Input<'_>, items: &[Judged]) -> Vec<Refusal> {
                 Some(Action::Withheld) => (
                     "can not be judged",
                     "make readable what the plan could not read, and plan again".to_owned(),
+                ),
+                // AWS lets a key go that something is still encrypted with.
+                Some(Action::Keep) => (
+                    "stays as it is",
+                    "let the spec ask for it as before, or remove what lives in it as well"
+                        .to_owned(),
                 ),
                 Some(_) => continue,
             };

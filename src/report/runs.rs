@@ -49,7 +49,7 @@ pub fn human(runs: &[(String, Past)], older: usize, style: &Style) -> String {
     for (run, past) in runs {
         let (color, text) = match past {
             Past::Read(head, events) => {
-                let (color, how) = said(&end(events));
+                let (color, how) = said(&end(events), was_interrupted(events));
                 (color, format!("{:<8} {how}, by {}", head.command, caller(&head.who)))
             }
             Past::Damaged(why) => (Paint::Odd, why.clone()),
@@ -63,14 +63,19 @@ pub fn human(runs: &[(String, Past)], older: usize, style: &Style) -> String {
     page.finish()
 }
 
-fn said(end: &End) -> (Paint, String) {
+fn was_interrupted(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event.what, What::Interrupted))
+}
+
+fn said(end: &End, was_interrupted: bool) -> (Paint, String) {
     match *end {
         End::Finished { done, failed: 0, skipped: 0, elapsed } => {
             (Paint::Plain, format!("{done} done in {}", clock(u64::from(elapsed))))
         }
         End::Finished { done, failed, skipped, elapsed } => {
             let elapsed = clock(u64::from(elapsed));
-            let text = format!("{done} done, {failed} failed, {skipped} skipped in {elapsed}");
+            let why = if was_interrupted { "interrupted: " } else { "" };
+            let text = format!("{why}{done} done, {failed} failed, {skipped} skipped in {elapsed}");
             (Paint::Bad, text)
         }
         End::Open { done } => (Paint::Odd, format!("{done} done; it died, or is under way")),
@@ -95,6 +100,7 @@ pub fn json(runs: &[(String, Past)], older: usize) -> Value {
                     "who": head.who,
                     "version": head.version,
                     "began": head.began,
+                    "interrupted": was_interrupted(events),
                 });
                 let more = match end(events) {
                     End::Finished { done, failed, skipped, elapsed } => json!({

@@ -44,12 +44,13 @@ pub enum OpenError {
 
 impl OpenError {
     /// What the user can do.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
-            OpenError::Io { .. } => "check the path and its permissions",
-            OpenError::Damaged { .. } | OpenError::OtherFormat { .. } => {
-                "`coderctl sandbox reset` starts an empty sandbox"
-            }
+            OpenError::Io { .. } => "check the path and its permissions".to_owned(),
+            OpenError::Damaged { path, .. } | OpenError::OtherFormat { path, .. } => format!(
+                "start with an empty one: coderctl sandbox reset --sandbox={}",
+                path.display()
+            ),
         }
     }
 }

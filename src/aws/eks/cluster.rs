@@ -14,6 +14,7 @@
 mod changes;
 mod reading;
 mod settings;
+pub mod versions;
 
 pub(in crate::aws::eks) use settings::minor;
 pub use settings::{AuthenticationMode, Endpoint, LogType, SupportType};
@@ -186,6 +187,7 @@ impl Kind for Cluster {
             "eks:CreateCluster",
             "eks:ListClusters",
             "eks:DescribeCluster",
+            "eks:DescribeClusterVersions",
             "eks:UpdateClusterConfig",
             "eks:UpdateClusterVersion",
             "eks:AssociateEncryptionConfig",

@@ -24,6 +24,7 @@
 mod final_snapshot;
 mod reading;
 mod requests;
+pub mod versions;
 
 use super::cluster_parameter_group::ClusterParameterGroup;
 use super::subnet_group::SubnetGroup;
@@ -231,6 +232,7 @@ impl Kind for Cluster {
             "rds:CreateDBCluster",
             "rds:RestoreDBClusterFromSnapshot",
             "rds:DescribeDBClusters",
+            "rds:DescribeDBEngineVersions",
             "rds:ModifyDBCluster",
             "rds:DeleteDBCluster",
             "rds:CreateDBClusterSnapshot",

@@ -130,25 +130,58 @@ impl fmt::Display for Delegation {
     }
 }
 
+/// A zone, and what else there is to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Which.
+    pub zone: Zone,
+    /// Whether only the VPCs see it that it is given to.
+    pub is_private: bool,
+    /// Its name servers.
+    pub servers: BTreeSet<String>,
+}
+
+/// The zone of an id.
+///
+/// # Errors
+/// When there is none in this account, or Route 53 does not answer.
+pub async fn read(cx: &Cx, id: &str) -> Result<Known> {
+    let route53 = cx.api::<Route53>()?;
+    let answer =
+        safe(cx, "route53:GetHostedZone", || route53.0.get_hosted_zone().id(id).send()).await?;
+    let zone = answer
+        .hosted_zone()
+        .ok_or_else(|| Error::local("GetHostedZone answered without a hosted zone"))?;
+    let servers = answer.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
+    Ok(Known {
+        zone: Zone { id: bare(zone.id()).to_owned(), name: plain(zone.name()) },
+        is_private: zone.config().is_some_and(|config| config.private_zone()),
+        servers: servers.iter().map(|server| plain(server)).collect(),
+    })
+}
+
 /// Compares a zone's name servers with those that the public DNS names.
 ///
 /// # Errors
 /// When Route 53 or the public DNS does not answer.
 pub async fn delegation(cx: &Cx, zone: &Zone) -> Result<Delegation> {
+    compared(cx, read(cx, &zone.id).await?).await
+}
+
+/// The same of a zone that has been read.
+///
+/// # Errors
+/// When the public DNS does not answer.
+pub async fn compared(cx: &Cx, known: Known) -> Result<Delegation> {
     let dns = cx
         .connector::<PublicDns>()
         .ok_or_else(|| Error::local("there is no way to ask the public DNS"))?;
-    let route53 = cx.api::<Route53>()?;
-    let answer =
-        safe(cx, "route53:GetHostedZone", || route53.0.get_hosted_zone().id(&zone.id).send())
-            .await?;
-    let own = answer.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
-    let own = own.iter().map(|server| plain(server)).collect();
+    let Known { zone, servers: own, .. } = known;
     let public = dns.0.name_servers(&zone.name).await.map_err(|why| {
         Error::of(
             Class::Unavailable,
             format!("asking for the name servers of {}: {why}", zone.name),
         )
     })?;
-    Ok(Delegation { zone: zone.clone(), own, public })
+    Ok(Delegation { zone, own, public })
 }

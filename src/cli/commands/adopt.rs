@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
 use crate::cli::session::{Planned, Session};
 use crate::graph::{AnyFound, GraphNode};
-use crate::kind::{Cause, Change, Effect, Ownership, StepCx, identity_tags, show};
+use crate::kind::{Cause, Change, Effect, Ownership, StepCx, TAG_DEPLOYMENT, identity_tags, show};
 use crate::name::{Address, PhysicalId, Uid};
 use crate::plan::Options;
 use serde_json::{Value, json};
@@ -41,6 +41,7 @@ pub(super) async fn run(global: &Global, args: &AdoptArgs) -> Result<Exit> {
     let owner = Ownership { address: address.clone(), generation: 1, uid };
     let id = PhysicalId::new(args.id.as_str());
     let found = find(&session, wanted, &id, &owner).await?;
+    of_another(&session, &found)?;
     let changes = compare(&session, wanted, &found, &snapshot)?;
     tell(global, &address, kind.title(), &found, &changes);
     if let Some(fixed) = changes.iter().find(|change| change.effect == Effect::Replace) {
@@ -57,9 +58,25 @@ pub(super) async fn run(global: &Global, args: &AdoptArgs) -> Result<Exit> {
     if !args.yes {
         confirm(&session, &format!("tag {id} as {address}?"), "yes", "--yes")?;
     }
-    take(&mut session, &address, &found).await?;
+    let caller = Caller::from_env(global.sandbox.is_some());
+    take(&mut session, &caller, &address, &found).await?;
     print::note(&format!("{id} is {address} now; see what is left to do: coderctl plan"));
     Ok(Exit::Done)
+}
+
+/// What another deployment calls its own is not taken from it.
+fn of_another(session: &Session, found: &AnyFound) -> Result<()> {
+    let ours = session.cx.deployment.name.as_str();
+    match found.tags.get(TAG_DEPLOYMENT).filter(|name| *name != ours) {
+        None => Ok(()),
+        Some(other) => Err(Failure::new(
+            Exit::Refused,
+            format!("{} belongs to the deployment {other}", found.id),
+            format!(
+                "give ours another name; or, if {other} is no more, remove its coderctl tags first"
+            ),
+        )),
+    }
 }
 
 fn unknown(session: &Session, address: &str) -> Failure {
@@ -132,8 +149,13 @@ fn tell(global: &Global, address: &Address, title: &str, found: &AnyFound, chang
     }
 }
 
-async fn take(session: &mut Session, address: &Address, found: &AnyFound) -> Result<()> {
-    let held = lock(session, &Caller::from_env()).await?;
+async fn take(
+    session: &mut Session,
+    caller: &Caller,
+    address: &Address,
+    found: &AnyFound,
+) -> Result<()> {
+    let held = lock(session, caller).await?;
     let work = async {
         crate::cli::drive::open_record(session, &held).await?;
         let node = session.graph.find(address).ok_or_else(|| unknown(session, address.as_str()))?;

@@ -93,9 +93,8 @@ async fn saved(global: &Global, args: &ApplyArgs, path: &Path) -> Result<Exit> {
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
-    if options.destroy && !args.yes {
-        let name = session.cx.deployment.name.to_string();
-        confirm(&session, "this destroys the deployment; type its name:", &name, "--yes")?;
+    if options.destroy {
+        confirm_destroy(&session, args.yes, args.confirm.as_deref())?;
     }
     go(global, &mut session, &plan, &options).await
 }
@@ -122,6 +121,27 @@ pub(super) fn confirm(session: &Session, question: &str, wanted: &str, flag: &st
     }
 }
 
+/// Asks for the deployment's name before all of it goes. `--yes` alone is not enough: in a pipeline
+/// it stands beside every command.
+///
+/// # Errors
+/// When the name is another, or not given.
+pub(super) fn confirm_destroy(session: &Session, yes: bool, confirmed: Option<&str>) -> Result<()> {
+    let name = session.cx.deployment.name.to_string();
+    match confirmed {
+        Some(confirmed) if confirmed != name => Err(Failure::new(
+            Exit::Refused,
+            format!("--confirm says {confirmed}, and the deployment is {name}"),
+            "nothing was changed; check that this is the deployment that you mean",
+        )),
+        Some(_) if yes => Ok(()),
+        Some(_) | None => {
+            let question = format!("this destroys {name}; type its name to go on:");
+            confirm(session, &question, &name, &format!("--yes --confirm {name}"))
+        }
+    }
+}
+
 /// Carries a plan out and shows how it went.
 pub(super) async fn go(
     global: &Global,
@@ -130,8 +150,14 @@ pub(super) async fn go(
     options: &Options,
 ) -> Result<Exit> {
     let progress = view::Progress::new(global, session.cx.clock);
-    let carried =
-        carry_out(session, plan, options, &Caller::from_env(), |_, plan| progress.sink(plan)).await;
+    let carried = carry_out(
+        session,
+        plan,
+        options,
+        &Caller::from_env(global.sandbox.is_some()),
+        |_, plan| progress.sink(plan),
+    )
+    .await;
     // The names of an AWS behind another endpoint are not in the public DNS.
     let accepted = match &carried {
         _ if global.endpoint_url.is_some() => Ok(()),

@@ -1,6 +1,6 @@
 //! `coderctl destroy`.
 
-use super::apply::{confirm, go};
+use super::apply::{confirm_destroy, go};
 use super::plan::obstacle;
 use crate::aws::kms::key::Key;
 use crate::aws::rds::snapshot::{self, Snapshot};
@@ -8,9 +8,9 @@ use crate::aws::secretsmanager::secret::ManagedSecret;
 use crate::cli::args::{DestroyArgs, Global};
 use crate::cli::drive::Carried;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{Failure, Result};
+use crate::cli::failure::Result;
 use crate::cli::session::{Planned, Session};
-use crate::cli::view;
+use crate::cli::{print, view};
 use crate::kind::Kind;
 use crate::name::{DeploymentName, PhysicalId, Region};
 use crate::plan::Options;
@@ -37,23 +37,16 @@ pub(super) async fn run(global: &Global, args: &DestroyArgs) -> Result<Exit> {
         return Err(failure);
     }
     if plan.is_empty() {
-        return Ok(Exit::Done);
-    }
-    let name = session.cx.deployment.name.to_string();
-    match &args.confirm {
-        Some(confirmed) if *confirmed != name => {
-            return Err(Failure::new(
-                Exit::Refused,
-                format!("--confirm says {confirmed}, and the deployment is {name}"),
-                "nothing was changed; check that this is the deployment that you mean",
+        if args.deployment.is_some() && session.record.is_none() {
+            let (name, home) = (&session.cx.deployment.name, &session.cx.deployment.home_region);
+            print::note(&format!(
+                "note: {name} has no record in {home}, and nothing there is tagged as its own: it \
+                 was destroyed, or has another name or home region"
             ));
         }
-        Some(_) if args.yes => {}
-        Some(_) | None => {
-            let question = format!("this destroys {name}; type its name to go on:");
-            confirm(&session, &question, &name, &format!("--yes --confirm {name}"))?;
-        }
+        return Ok(Exit::Done);
     }
+    confirm_destroy(&session, args.yes, args.confirm.as_deref())?;
     go(global, &mut session, &plan, &options).await
 }
 

@@ -148,6 +148,10 @@ fn interruptible(session: &Session) {
     let cancel = session.cx.cancel.clone();
     tokio::spawn(async move {
         signal().await;
+        if super::print::is_asking() {
+            super::print::note("\ninterrupted; nothing was changed");
+            std::process::exit(Exit::Interrupted as i32);
+        }
         cancel.cancel();
         super::print::note(
             "interrupted: starting nothing more, waiting for calls in flight (again to stop now)",

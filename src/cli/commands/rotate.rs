@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, args: &RotateArgs) -> Result<Exit> {
         confirm(&session, "rotate the password?", "yes", "--yes")?;
     }
     let progress = view::Progress::new(global, session.cx.clock);
-    let caller = Caller::from_env();
+    let caller = Caller::from_env(global.sandbox.is_some());
     let carried = rotation.carry_out(&mut session, &caller, |_, plan| progress.sink(plan)).await;
     let report = progress.finish();
     let carried = carried?;

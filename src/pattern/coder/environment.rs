@@ -72,9 +72,10 @@ pub(super) fn variables(coder: &Coder, dns: &Dns) -> Vec<EnvVar> {
         all.extend(github_variables(github));
     }
     // An owner's tokens would end after a week; ours is renewed after twenty of its thirty days.
-    if coder.settings.get(LONGEST_TOKEN.0).is_none() {
-        all.push(plain(LONGEST_TOKEN.0, LONGEST_TOKEN.1));
-    }
+    all.push(plain(LONGEST_TOKEN.0, LONGEST_TOKEN.1));
+    // Those that the spec may choose otherwise (`spec/check/coder.rs` knows which it may not).
+    // Kubernetes refuses two variables of one name.
+    all.retain(|ours| coder.settings.get(&ours.name).is_none());
     all.extend(coder.settings.iter().map(|(name, value)| plain(name, value)));
     all
 }
@@ -102,7 +103,7 @@ fn github_variables(github: &Github) -> Vec<EnvVar> {
             if github.allow_signups { "true" } else { "false" },
         ),
     ];
-    all.push(if github.allowed_organizations.is_empty() {
+    all.push(if github.allow_everyone {
         plain("CODER_OAUTH2_GITHUB_ALLOW_EVERYONE", "true")
     } else {
         plain("CODER_OAUTH2_GITHUB_ALLOWED_ORGS", &github.allowed_organizations.join(","))

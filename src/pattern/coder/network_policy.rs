@@ -35,9 +35,13 @@ pub(super) fn server(coder: &Coder, vpc: Ipv4Net) -> NetworkPolicy {
         metadata: labels::metadata(&coder.namespace, "coder"),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(labels::selector()),
-            policy_types: Some(vec!["Ingress".to_owned()]),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
             ingress: Some(ingress),
-            ..NetworkPolicySpec::default()
+            // Templates are built in this pod: what users write there must not be its node.
+            egress: Some(vec![NetworkPolicyEgressRule {
+                to: Some(vec![block("0.0.0.0/0", &[INSTANCE_METADATA])]),
+                ports: None,
+            }]),
         }),
     }
 }

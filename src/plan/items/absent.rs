@@ -3,6 +3,7 @@
 use super::{Judge, LEAVING, State};
 use crate::graph::GraphNode;
 use crate::kind::{Consent, ReplaceOrder};
+use crate::name::PhysicalId;
 use crate::observe::Live;
 use crate::plan::{Action, Input};
 use crate::value::NodeId;
@@ -29,10 +30,7 @@ impl<'a> Judge<'a> {
             self.refuse(
                 Some(address),
                 format!("{address} can not be made: {title} {id} has its name, and is {owner}"),
-                format!(
-                    "adopt it: coderctl adopt {address} {id}; or give ours another name under \
-                     `names:` in the spec"
-                ),
+                self.another_name(wanted, id, owner),
             );
             self.push(node, wanted, Action::Withheld, None, |item| {
                 item.reason = Some(format!("{title} {id} has its name"));
@@ -53,6 +51,20 @@ impl<'a> Judge<'a> {
             self.leaving(wanted);
         }
         State::Missing
+    }
+
+    /// What can be done about a name that something has already.
+    fn another_name(&self, wanted: &GraphNode, id: &PhysicalId, owner: &str) -> String {
+        let address = &wanted.address;
+        if !wanted.desired.kind().nature().taggable {
+            return "let the spec choose another name, or remove what is there".to_owned();
+        }
+        let rename = "give ours another name under `names:` in the spec";
+        // Two that both call it theirs would undo each other's work.
+        if owner.starts_with("of deployment ") {
+            return rename.to_owned();
+        }
+        format!("adopt it: coderctl adopt {address} {id}; or {rename}")
     }
 
     /// Where two can not exist side by side, what is on its way out is waited for.

@@ -84,6 +84,7 @@ pub(super) fn check(spec: &Spec, cx: &mut Check<'_>) {
         cx.push(cx.problem(&["coder", "workspace_namespace"], message));
     }
     settings(coder, cx);
+    github(coder, cx);
     let secrets = [
         (vec!["coder", "license"], coder.license.as_ref()),
         (vec!["coder", "owner", "password"], coder.owner.password.as_ref()),
@@ -97,6 +98,21 @@ pub(super) fn check(spec: &Spec, cx: &mut Check<'_>) {
         if let Some(reference) = reference {
             secret(reference, &path, spec, cx);
         }
+    }
+}
+
+/// Whoever may sign in is named, or everybody is meant.
+fn github(coder: &Coder, cx: &mut Check<'_>) {
+    let Some(github) = &coder.github else { return };
+    let path = ["coder", "github"];
+    if github.allow_everyone && !github.allowed_organizations.is_empty() {
+        let message = "either everybody may sign in, or the members of organisations";
+        cx.push(cx.problem(&["coder", "github", "allow_everyone"], message));
+    } else if !github.allow_everyone && github.allowed_organizations.is_empty() {
+        let problem = cx.problem(&path, "it does not say who may sign in");
+        cx.push(problem.hint(
+            "name `allowed_organizations: [my-org]`; `allow_everyone: true` lets in all of GitHub",
+        ));
     }
 }
 

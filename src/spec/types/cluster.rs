@@ -14,8 +14,8 @@ use std::net::Ipv4Addr;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// The Kubernetes version. If it is left open, the newest in standard support is chosen when
-    /// the cluster is made, and afterwards what is live stays. An upgrade goes one minor version
+    /// The Kubernetes version. If it is left open, EKS chooses its default when the cluster is made,
+    /// and afterwards what is live stays. An upgrade goes one minor version
     /// at a time, and there is no way back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -51,7 +51,7 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_cidr: Option<Ipv4Net>,
 
-    /// Whether EKS refuses to delete the cluster. `--allow-delete` turns it off first.
+    /// Whether EKS refuses to delete the cluster. A destroy, and `--allow-delete`, turn it off first.
     #[serde(default = "on")]
     pub deletion_protection: bool,
 

@@ -151,8 +151,9 @@ pub struct Owner {
     #[schemars(length(max = 128))]
     pub name: String,
 
-    /// The password. If it is left open, one is made. Either way it is kept in Secrets Manager,
-    /// and `coderctl outputs` says under which ARN.
+    /// Where the password is. It is read when the user is made, and whenever the token with which
+    /// `coderctl` asks Coder has to be made anew. If this is left open, a password is made and kept
+    /// in Secrets Manager, and `coderctl outputs` says under which ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretRef>,
 }
@@ -204,6 +205,10 @@ pub struct Github {
     /// Members of these organisations may sign in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_organizations: Vec<String>,
+
+    /// Everybody with a GitHub account may sign in, instead of the members of organisations.
+    #[serde(default)]
+    pub allow_everyone: bool,
 
     /// Whether who signs in for the first time gets an account.
     #[serde(default = "on")]

@@ -60,7 +60,7 @@ pub struct Database {
     )]
     pub maintenance_window: String,
 
-    /// Whether RDS refuses to delete the cluster. `--allow-delete` turns it off first.
+    /// Whether RDS refuses to delete the cluster. A destroy, and `--allow-delete`, turn it off first.
     #[serde(default = "on")]
     pub deletion_protection: bool,
 

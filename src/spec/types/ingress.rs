@@ -36,7 +36,7 @@ pub struct Ingress {
     #[serde(default = "on")]
     pub cross_zone: bool,
 
-    /// Whether AWS refuses to delete it. `--allow-delete` turns it off first.
+    /// Whether AWS refuses to delete it. A destroy, and `--allow-delete`, turn it off first.
     #[serde(default)]
     pub deletion_protection: bool,
 

@@ -182,11 +182,15 @@ impl Spec {
         Partition::of(&self.home_region)
     }
 
-    /// The log group of the VPC's flow logs: as given, or `/coder/<environment>/vpc-flow-logs`.
+    /// The log group of the VPC's flow logs: as given, or by the deployment's own names, so that no
+    /// two of an account want the same: `/coder/prod/vpc-flow-logs`.
     pub fn flow_log_group(&self) -> Option<String> {
         let logs = &self.network.as_ref()?.flow_logs;
         logs.enabled.then(|| {
-            let default = || format!("/coder/{}/vpc-flow-logs", self.environment);
+            let default = || match &self.name {
+                Some(name) => format!("/{name}/vpc-flow-logs"),
+                None => format!("/{}/{}/vpc-flow-logs", self.project_name, self.environment),
+            };
             logs.log_group_name.clone().unwrap_or_else(default)
         })
     }

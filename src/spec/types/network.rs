@@ -230,7 +230,8 @@ pub struct FlowLogs {
     #[serde(default)]
     pub traffic_type: TrafficType,
 
-    /// The log group's name. The default is `/coder/<environment>/vpc-flow-logs`.
+    /// The log group's name. The default is `/<project_name>/<environment>/vpc-flow-logs`, and
+    /// `/<name>/vpc-flow-logs` for a deployment with a `name`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 512),

@@ -81,6 +81,23 @@ fn an_interrupted_run_lets_go_of_the_lock_and_the_next_goes_on() {
     }
 }
 
+/// Nothing has to be waited for, and what the killed run was is not forgotten.
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_killed_goes_on_when_it_is_started_again() {
+    let folder = Folder::new();
+    let mut first = under_way(&folder);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    folder.run(&["apply", "--yes"]).exits(0);
+    folder.run(&["plan", "--detailed-exitcode"]).exits(0);
+    let runs = folder.run(&["runs", "--output", "json"]).exits(0);
+    let runs: Value = serde_json::from_str(&runs.out).unwrap();
+    let states: Vec<&str> =
+        runs["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["complete", "open"]);
+}
+
 #[test]
 fn a_step_that_fails_takes_along_only_what_needs_it() {
     let folder = Folder::new();

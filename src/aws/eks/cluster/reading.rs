@@ -41,8 +41,10 @@ pub(super) fn parents(live: &Live) -> Vec<PhysicalId> {
     let vpc = PhysicalId::new(live.vpc.as_str());
     let arns = [Some(&live.role), live.secrets_key.as_ref()].into_iter().flatten();
     // What it still writes to would come back if it went first.
-    let logs = PhysicalId::new(log_group(live.name.as_str()));
-    network.chain(groups).chain([vpc, logs]).chain(arns.map(|arn| last_part(arn))).collect()
+    let writes = !live.log_types.is_empty();
+    let logs = writes.then(|| PhysicalId::new(log_group(live.name.as_str())));
+    let arns = arns.map(|arn| last_part(arn));
+    network.chain(groups).chain([vpc]).chain(logs).chain(arns).collect()
 }
 
 pub(super) fn reading(cx: &Cx, cluster: &EksCluster) -> Result<Reading> {
