@@ -40,8 +40,9 @@ pub(super) fn unknown(session: &Session, snapshot: &Snapshot, options: &Options)
 /// The address that is most like `name`, with or without its region.
 fn nearest<'a>(known: &BTreeSet<&'a Address>, name: &str) -> Option<&'a Address> {
     let likeness = |address: &Address| {
+        let (_, rest) = address.as_str().split_once('/').unwrap_or_default();
         let whole = strsim::jaro_winkler(address.as_str(), name);
-        whole.max(strsim::jaro_winkler(address.rest(), name))
+        whole.max(strsim::jaro_winkler(rest, name))
     };
     known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

@@ -55,6 +55,10 @@ pub(super) async fn conform(
             !sent.iter().any(|known| known.field == change.field && known.to == change.to)
         });
         if fresh {
+            // What is taken away is known by having been ours, and stays in the record.
+            let set = due.iter().filter(|it| it.to.as_ref().is_some_and(|to| !to.is_null()));
+            let set: Vec<&str> = set.map(|change| change.field.as_str()).collect();
+            e.journal.changing(&work.step.name.address, &set);
             wanted.desired.update(cx, &found, &due).await?;
             sent = due;
         } else if cx.clock.unix() - begin > CAUGHT_UP {

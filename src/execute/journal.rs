@@ -59,6 +59,10 @@ pub trait Journal: Send + Sync {
     fn close(&self, address: &Address, kind: &str);
     /// Notes the fields of a resource as they were applied.
     fn applied(&self, address: &Address, resource: AppliedResource);
+    /// Notes that these fields are about to be changed. Until they have been applied, what is live
+    /// may be either value, and both are of our making: neither is taken for somebody else's.
+    /// Written with the next thing that is, so a process that is killed first has not said it.
+    fn changing(&self, address: &Address, fields: &[&str]);
     /// Notes that a resource is gone.
     fn gone(&self, address: &Address);
     /// Writes what has been noted.
@@ -79,6 +83,7 @@ impl Journal for NoJournal {
     fn made(&self, _: &Address, _: &str, _: &PhysicalId) {}
     fn close(&self, _: &Address, _: &str) {}
     fn applied(&self, _: &Address, _: AppliedResource) {}
+    fn changing(&self, _: &Address, _: &[&str]) {}
     fn gone(&self, _: &Address) {}
     fn flush(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async { Ok(()) })

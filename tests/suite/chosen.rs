@@ -1,9 +1,10 @@
 //! What is named must be there, and what was shown must still be so.
 
-use super::deployment::{Deployment, destroy, spec};
+use super::deployment::{Deployment, End, destroy, spec};
 use coderctl::plan::{Action, Options, moved_since};
 
 const SIMPLE: &str = "examples/sr-simple.yaml";
+const SERVER: &str = "us-east-1/kubernetes/deployment/server";
 
 #[tokio::test(start_paused = true)]
 async fn a_slip_in_an_address_is_refused_with_the_nearest() {
@@ -92,6 +93,23 @@ async fn what_others_made_goes_with_what_it_runs_in_and_no_sooner() {
         .collect();
     assert_eq!(goes, ["us-east-1/network/nat/a"], "{:?}", part.refusals);
     let whole = account.plan(&simple, &chosen("us-east-1/cluster/cluster")).await;
-    let workspaces = whole.items.iter().find(|it| it.address.rest() == "coder/workspaces");
+    let workspaces =
+        whole.items.iter().find(|it| it.address.as_str() == "us-east-1/coder/workspaces");
     assert_eq!(workspaces.map(|it| it.action), Some(Action::Delete));
+}
+
+/// A version that doesn't run is put back by putting the spec back: it was nobody else's doing.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_failed_is_taken_back_with_the_spec() {
+    let account = Deployment::new(66);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    let broken = spec(SIMPLE, &["coder.resources={cpu: \"64\", memory: 4Gi}"]);
+    let End::Failed(why) = account.run(&broken, &Options::default()).await else { panic!() };
+    assert!(why.contains("kubernetes/deployment/server"), "{why}");
+    account.pass(130).await;
+    let plan = account.plan(&simple, &Options::default()).await;
+    let server = plan.items.iter().find(|item| item.address.as_str() == SERVER).unwrap();
+    assert_eq!((server.action, server.drift.len()), (Action::Update, 0), "{server:?}");
+    account.done(&simple, &Options::default()).await;
 }

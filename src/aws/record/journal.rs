@@ -381,6 +381,16 @@ impl Journal for S3Journal {
         }
     }
 
+    fn changing(&self, address: &Address, fields: &[&str]) {
+        let mut state = self.state();
+        let Some(known) = state.applied.0.get_mut(address) else { return };
+        let before = known.fields.len();
+        known.fields.retain(|field, _| !fields.contains(&field.as_str()));
+        if known.fields.len() < before {
+            state.touched.insert(address.clone());
+        }
+    }
+
     fn gone(&self, address: &Address) {
         let mut state = self.state();
         if state.applied.0.remove(address).is_some() {

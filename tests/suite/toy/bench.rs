@@ -82,6 +82,12 @@ impl Journal for Ledger {
     fn applied(&self, address: &Address, resource: AppliedResource) {
         self.pages.lock().unwrap().0.applied.0.insert(address.clone(), resource);
     }
+    fn changing(&self, address: &Address, fields: &[&str]) {
+        let mut pages = self.pages.lock().unwrap();
+        if let Some(known) = pages.0.applied.0.get_mut(address) {
+            known.fields.retain(|field, _| !fields.contains(&field.as_str()));
+        }
+    }
     fn gone(&self, address: &Address) {
         self.pages.lock().unwrap().0.applied.0.remove(address);
     }
