@@ -93,7 +93,7 @@ fn a_plan_for_another_account_is_refused() {
 fn a_destroy_is_planned_and_carried_out_from_its_file() {
     let folder = Folder::new();
     folder.tiny();
-    folder.run(&["apply", "--yes", "--confirm", "coder-prod"]).exits(0);
+    folder.run(&["apply", "--yes"]).exits(0);
     folder.run(&["plan", "--destroy", "--out", "plan.json"]).exits(0);
     folder.run(&["apply", "plan.json"]).exits(13).says("--yes");
     folder.run(&["apply", "plan.json", "--yes", "--confirm", "coder-prod"]).exits(0);
