@@ -13,7 +13,7 @@ pub(super) const OIDC: (&str, &str) = ("coder-oidc", "client-secret");
 pub(super) const GITHUB: (&str, &str) = ("coder-github", "client-secret");
 
 /// The longest life of a token of an owner, as Go writes durations: thirty days. Coder's default is
-/// `168h`. A setting of the user's own goes before.
+/// `168h`.
 /// <https://coder.com/docs/reference/cli/server#--max-admin-token-lifetime>
 const LONGEST_TOKEN: (&str, &str) = ("CODER_MAX_ADMIN_TOKEN_LIFETIME", "720h");
 
@@ -72,9 +72,9 @@ pub(super) fn variables(coder: &Coder, dns: &Dns) -> Vec<EnvVar> {
         all.extend(github_variables(github));
     }
     // An owner's tokens would end after a week; ours is renewed after twenty of its thirty days.
-    if coder.settings.get(LONGEST_TOKEN.0).is_none() {
-        all.push(plain(LONGEST_TOKEN.0, LONGEST_TOKEN.1));
-    }
+    all.push(plain(LONGEST_TOKEN.0, LONGEST_TOKEN.1));
+    // A setting of the user's own goes before: a server-side apply refuses two variables of one name.
+    all.retain(|variable| coder.settings.get(&variable.name).is_none());
     all.extend(coder.settings.iter().map(|(name, value)| plain(name, value)));
     all
 }
