@@ -6,6 +6,7 @@ use super::network::Made as Network;
 use super::{Draft, Unbuildable};
 use crate::aws::acm::certificate::{Certificate, KeyKind};
 use crate::aws::autoscaling::attachment::{self, Attachment};
+use crate::aws::ec2::elastic_ip::ElasticIp;
 use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::security_group_rule::{Direction, Peer, SecurityGroupRule, Traffic};
 use crate::aws::elbv2::listener::{Listener, Tls};
@@ -17,6 +18,7 @@ use crate::kind::Kind;
 use crate::name::Address;
 use crate::spec::types::ingress::{Dns, Ingress, Scheme as WantedScheme};
 use crate::value::{Id, In, Need};
+use ipnet::Ipv4Net;
 
 /// What of the way in is made before the door opens.
 pub(super) struct Made {
@@ -96,7 +98,8 @@ pub(super) fn add(
     Ok(Made { load_balancer, target_group, certificate, zone })
 }
 
-/// The load balancer's group: HTTPS in from where the spec says, the servers' port out.
+/// The load balancer's group: HTTPS in from where the spec says and from our own side, the servers'
+/// port out.
 fn security_group(
     draft: &mut Draft<'_>,
     ingress: &Ingress,
@@ -134,6 +137,19 @@ fn security_group(
             },
         );
     }
+    for (name, peer, description) in own_side(ingress, network) {
+        rule(
+            &format!("in/https-{name}"),
+            "ingress.allowed_cidrs",
+            SecurityGroupRule {
+                group: group.id(),
+                direction: Direction::Ingress,
+                traffic: one(443),
+                peer,
+                description: description.to_owned(),
+            },
+        );
+    }
     rule(
         "out/servers",
         "ingress.node_port",
@@ -157,6 +173,29 @@ fn security_group(
         },
     );
     group
+}
+
+/// Who is let in although no range of the spec names him: workspaces and the server itself call
+/// the server by the name that users call it by. An address of the internet they reach through a
+/// NAT gateway, and seem to come from it; an internal one from where they are.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-nat-gateway.html>
+fn own_side(ingress: &Ingress, network: &Network<'_>) -> Vec<(String, Peer, &'static str)> {
+    let lets_in = |range| ingress.allowed_cidrs.iter().any(|cidr| cidr.contains(&range));
+    let vpc = network.network.vpc_cidr;
+    match ingress.scheme {
+        WantedScheme::Internal if lets_in(vpc) => Vec::new(),
+        WantedScheme::Internal => {
+            vec![("vpc".to_owned(), Peer::Range(vpc.to_string()), "workspaces and servers")]
+        }
+        WantedScheme::InternetFacing if lets_in(Ipv4Net::default()) => Vec::new(),
+        WantedScheme::InternetFacing => {
+            let one = |(letter, address): (&String, &Handle<ElasticIp>)| {
+                let peer = Peer::Address(address.public_ip());
+                (format!("nat-{letter}"), peer, "workspaces and servers, through NAT")
+            };
+            network.nat_addresses.iter().map(one).collect()
+        }
+    }
 }
 
 /// The certificate, and what proves to AWS that the names are ours.

@@ -24,6 +24,8 @@ pub(super) struct Made<'a> {
     pub(super) tables: Vec<Handle<RouteTable>>,
     /// The one among them that leads to the internet gateway; none without one.
     pub(super) public: Option<Handle<RouteTable>>,
+    /// What the NAT gateways call out from, by the letter of their zone.
+    pub(super) nat_addresses: BTreeMap<String, Handle<ElasticIp>>,
 }
 
 /// The letter of a zone, `a` of `us-east-1a`: what its resources are called by.
@@ -61,8 +63,14 @@ pub(super) fn add<'a>(
         },
     );
     draft.graph.show("vpc_id", vpc.id().map(|id| id.to_string()));
-    let mut made =
-        Made { network, vpc, subnets: BTreeMap::new(), tables: Vec::new(), public: None };
+    let mut made = Made {
+        network,
+        vpc,
+        subnets: BTreeMap::new(),
+        tables: Vec::new(),
+        public: None,
+        nat_addresses: BTreeMap::new(),
+    };
     let mut by_zone: Vec<(&str, String, Handle<Subnet>)> = Vec::new();
     for subnet in &planned {
         let (tier_name, tier) = network
@@ -184,7 +192,7 @@ fn ways_out<'a>(
 /// The NAT gateways by zone letter, each in a public subnet with an address of its own.
 fn nats(
     draft: &mut Draft<'_>,
-    made: &Made<'_>,
+    made: &mut Made<'_>,
     by_zone: &[(&str, String, Handle<Subnet>)],
     gateway: Handle<InternetGateway>,
 ) -> BTreeMap<String, Handle<NatGateway>> {
@@ -220,6 +228,7 @@ fn nats(
             "CreateNatGateway fails with Gateway.NotAttached while the VPC has no way out",
         );
         draft.graph.show(format!("nat_public_ip_{letter}"), nat.public_ip());
+        made.nat_addresses.insert(letter.clone(), address);
         nats.insert(letter.clone(), nat);
     }
     nats

@@ -117,6 +117,8 @@ impl Serialize for Traffic {
 pub enum Peer {
     /// A range of addresses, IPv4 or IPv6: `10.0.0.0/16`.
     Range(String),
+    /// One IPv4 address that another resource tells.
+    Address(In<String>),
     /// What has another security group.
     Group(In<Id<SecurityGroup>>),
     /// What has the rule's own group.
@@ -150,6 +152,7 @@ impl Peer {
     pub(super) fn in_text(&self, own: &In<Id<SecurityGroup>>) -> In<String> {
         match self {
             Peer::Range(range) => In::Literal(canonical_range(range)),
+            Peer::Address(address) => address.clone().map(|address| format!("{address}/32")),
             Peer::PrefixList(id) => In::Literal(id.clone()),
             Peer::Group(group) => group.clone().map(|group| group.to_string()),
             Peer::Itself => own.clone().map(|group| group.to_string()),
@@ -160,6 +163,7 @@ impl Peer {
     pub(super) fn is_like(&self, live: &str) -> bool {
         let form = match self {
             Peer::Range(range) => Form::of(&canonical_range(range)),
+            Peer::Address(_) => Form::Ipv4,
             Peer::PrefixList(_) => Form::PrefixList,
             Peer::Group(_) | Peer::Itself => Form::Group,
         };
@@ -171,6 +175,8 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Peer::Range(range) => f.write_str(range),
+            Peer::Address(In::Literal(address)) => write!(f, "{address}/32"),
+            Peer::Address(In::Output(_)) => f.write_str("an address of ours"),
             Peer::PrefixList(id) => f.write_str(id),
             Peer::Group(In::Literal(id)) => write!(f, "{id}"),
             Peer::Group(In::Output(_)) => f.write_str("another group"),
