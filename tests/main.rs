@@ -5,6 +5,7 @@
 mod suite {
     mod accept;
     mod architecture;
+    mod coder_manifests;
     mod coderd;
     mod comes_back;
     mod crash;
