@@ -6,6 +6,7 @@ mod suite {
     mod accept;
     mod architecture;
     mod chosen;
+    mod coder_manifests;
     mod coderd;
     mod comes_back;
     mod crash;

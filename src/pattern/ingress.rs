@@ -98,7 +98,8 @@ pub(super) fn add(
     Ok(Made { load_balancer, target_group, certificate, zone })
 }
 
-/// The load balancer's group: HTTPS in from where the spec says, the servers' port out.
+/// The load balancer's group: HTTPS in from where the spec says and from our own side, the servers'
+/// port out.
 fn security_group(
     draft: &mut Draft<'_>,
     ingress: &Ingress,

@@ -1,8 +1,11 @@
 //! How long SR-Simple takes, by the typical durations of its kinds, and why.
 
 use super::deployment::{Deployment, destroy, spec};
+use coderctl::event::StepName;
 use coderctl::name::Address;
 use coderctl::plan::{Options, Plan, Step};
+use coderctl::value::Need;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const SIMPLE: &str = "examples/sr-simple.yaml";
@@ -50,23 +53,35 @@ async fn an_apply_takes_a_quarter_of_an_hour_and_a_destroy_thirteen_minutes() {
     );
 }
 
+/// Which kinds wait for which, and why: a line for each pair and reason.
+fn waits(plan: &Plan) -> String {
+    let mut lines = BTreeSet::new();
+    for step in &plan.steps {
+        for wait in &step.after {
+            let reason = wait.reason.as_deref().map(str::trim).unwrap_or_default();
+            let earlier = &plan.steps[wait.step].name;
+            // A reference that is in no field would be the bare "its".
+            assert!(!matches!(reason, "" | "its"), "{:?}: {earlier:?}", step.name);
+            let one = |name: &StepName| format!("{} {}", name.verb.gerund(), name.kind);
+            let begun = match wait.need {
+                Need::Exists => ", which may go on",
+                Need::Ready => "",
+            };
+            let (later, earlier) = (one(&step.name), one(earlier));
+            lines.insert(format!("{later} after {earlier}{begun}: {reason}\n"));
+        }
+    }
+    lines.into_iter().collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn no_step_waits_without_a_reason() {
+async fn kinds_wait_for_those_that_they_waited_for() {
     let (account, wanted) = (Deployment::new(5), spec(SIMPLE, &[]));
     let up = account.plan(&wanted, &Options::default()).await;
     account.done(&wanted, &Options::default()).await;
     let down = account.plan(&wanted, &destroy()).await;
-    for plan in [up, down] {
-        for step in &plan.steps {
-            for wait in &step.after {
-                let reason = wait.reason.as_deref().map(str::trim).unwrap_or_default();
-                // A reference that is in no field would be the bare "its".
-                let says = !matches!(reason, "" | "its");
-                let earlier = &plan.steps[wait.step].name;
-                assert!(says, "{:?} waits for {earlier:?} for no reason", step.name);
-            }
-        }
-    }
+    insta::assert_snapshot!("waits_of_an_apply", waits(&up));
+    insta::assert_snapshot!("waits_of_a_destroy", waits(&down));
 }
 
 #[tokio::test(start_paused = true)]

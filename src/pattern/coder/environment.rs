@@ -13,7 +13,7 @@ pub(super) const OIDC: (&str, &str) = ("coder-oidc", "client-secret");
 pub(super) const GITHUB: (&str, &str) = ("coder-github", "client-secret");
 
 /// The longest life of a token of an owner, as Go writes durations: thirty days. Coder's default is
-/// `168h`. A setting of the user's own goes before.
+/// `168h`.
 /// <https://coder.com/docs/reference/cli/server#--max-admin-token-lifetime>
 const LONGEST_TOKEN: (&str, &str) = ("CODER_MAX_ADMIN_TOKEN_LIFETIME", "720h");
 

@@ -91,8 +91,8 @@ pub struct Coder {
     #[serde(default = "on")]
     pub prometheus: bool,
 
-    /// Other settings of the server, by their environment variable. None that this program sets
-    /// itself, and none that is a secret.
+    /// Other settings of the server, by their environment variable. None that follows from other
+    /// keys of the spec, and none that is a secret.
     #[serde(default, skip_serializing_if = "ByName::is_empty")]
     #[schemars(transform = variables)]
     pub settings: ByName<String>,

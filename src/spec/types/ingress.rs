@@ -18,7 +18,8 @@ pub struct Ingress {
     #[serde(default = "public")]
     pub tier: String,
 
-    /// From which ranges it is reached.
+    /// From which ranges users reach it. Workspaces call Coder by the same name, and are let in
+    /// besides: from the addresses of the NAT gateways or, to an internal one, from the VPC.
     #[serde(default = "anywhere")]
     #[schemars(length(min = 1, max = 50))]
     pub allowed_cidrs: Vec<Ipv4Net>,
