@@ -490,11 +490,18 @@ fn stands(plain: &Made, several: &Made) -> Vec<Point> {
         ),
         point(
             17,
-            "the server is called from the VPC, and its metrics from the cluster",
-            json!([server["policyTypes"], server["podSelector"]["matchLabels"], server["ingress"]]),
+            "the server is called from the VPC, its metrics from the cluster, and it calls all but \
+             its node's credentials",
             json!([
-                ["Ingress"],
+                server["policyTypes"],
+                server["podSelector"]["matchLabels"],
+                server["egress"],
+                server["ingress"],
+            ]),
+            json!([
+                ["Ingress", "Egress"],
                 selected,
+                [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}}]}],
                 [
                     {
                         "from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}],

@@ -196,8 +196,10 @@ fn write(pattern: &str, answers: &[(&Question, String)]) -> String {
     let mut line = |line: &str| {
         let _ = writeln!(text, "{line}");
     };
-    line("# What is written here overrides the pattern; `coderctl pattern show` prints that, and");
-    line("# `coderctl explain` says what a section is for.");
+    line(&format!(
+        "# What is written here overrides the pattern: coderctl pattern show {pattern}. What every"
+    ));
+    line("# key means: coderctl schema --format markdown.");
     line("version: 1");
     line(&format!("pattern: {pattern}"));
     line("");

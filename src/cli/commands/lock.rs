@@ -6,6 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::print;
 use crate::cli::session::Session;
+use crate::report::FORMAT_VERSION;
 use serde_json::json;
 
 pub(super) async fn run(global: &Global, args: &LockArgs) -> Result<Exit> {
@@ -19,6 +20,7 @@ pub(super) async fn run(global: &Global, args: &LockArgs) -> Result<Exit> {
         LockAction::Status => {
             match (&locked, global.output) {
                 (locked, Output::Json) => print::json_out(&json!({
+                    "format_version": FORMAT_VERSION,
                     "deployment": name,
                     "locked": locked.is_some(),
                     "holder": locked.as_ref().map(|locked| &locked.holder),
@@ -27,12 +29,15 @@ pub(super) async fn run(global: &Global, args: &LockArgs) -> Result<Exit> {
                 })),
                 (None, _) => print::out(&format!("{name} is not locked")),
                 (Some(locked), _) if locked.is_expired() => print::out(&format!(
-                    "{name} is locked by {}, whose lease has run out: the next run takes it over",
-                    locked.holder
+                    "{name} is locked by {} (run {}), whose lease has run out: the next run takes \
+                     it over",
+                    locked.holder, locked.holder.run
                 )),
                 (Some(locked), _) => print::out(&format!(
-                    "{name} is locked by {}; the lease runs out in {} s unless it is renewed",
+                    "{name} is locked by {} (run {}); the lease runs out in {} s unless it is \
+                     renewed",
                     locked.holder,
+                    locked.holder.run,
                     locked.expires_in.as_secs()
                 )),
             }

@@ -43,7 +43,7 @@ const MORE: &[&str] = &[
     "coder.replicas=3",
     "coder.license={env: LICENSE}",
     "coder.oidc={issuer_url: 'https://login.example.com', client_id: coder, client_secret: {env: OIDC}}",
-    "coder.github={client_id: coder, client_secret: {env: GITHUB}}",
+    "coder.github={client_id: coder, client_secret: {env: GITHUB}, allow_everyone: true}",
     "coder.settings.CODER_SESSION_DURATION=12h",
 ];
 
