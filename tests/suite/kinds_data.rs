@@ -4,9 +4,9 @@
 //! Each life takes the world that it is lived in, so that another implementation of AWS can
 //! witness it too.
 
-use super::harness::{Before, World};
+use super::harness::{Before, Known, World};
 use coderctl::aws::acm::certificate::{Certificate, KeyKind};
-use coderctl::aws::elbv2::listener::Listener;
+use coderctl::aws::elbv2::listener::{Listener, Tls};
 use coderctl::aws::elbv2::load_balancer::{LoadBalancer, Scheme};
 use coderctl::aws::elbv2::target_group::{HealthCheck, TargetGroup};
 use coderctl::aws::rds::cluster::{Backup, Capacity, Cluster, Master};
@@ -15,15 +15,21 @@ use coderctl::aws::rds::instance::{Instance, SERVERLESS};
 use coderctl::aws::rds::subnet_group::SubnetGroup;
 use coderctl::aws::route53::record::{Record, RecordType, Target};
 use coderctl::aws::secretsmanager::secret::{Charset, Content, Fields, ManagedSecret};
-use coderctl::kind::{Class, Found, Kind, Status, Wanted};
+use coderctl::kind::{Class, Effect, Found, Kind, Status, Wanted, changes};
 use coderctl::value::{Id, In};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A VPC with two subnets and a security group, made behind the kinds' back.
+/// A VPC with subnets and security groups, made behind the kinds' back.
 pub(crate) struct Net {
     vpc: String,
+    /// Two, with which everything begins.
     subnets: Vec<String>,
+    /// A third.
+    subnet: String,
+    /// What everything begins with.
     group: String,
+    /// What it has later.
+    other_group: String,
 }
 
 impl Net {
@@ -32,18 +38,32 @@ impl Net {
         let made = ec2.create_vpc().cidr_block("10.9.0.0/16").send().await.unwrap();
         let vpc = made.vpc().unwrap().vpc_id().unwrap().to_owned();
         let mut subnets = Vec::new();
-        for (zone, cidr) in [("us-east-1a", "10.9.0.0/24"), ("us-east-1b", "10.9.1.0/24")] {
+        for (zone, cidr) in [
+            ("us-east-1a", "10.9.0.0/24"),
+            ("us-east-1b", "10.9.1.0/24"),
+            ("us-east-1c", "10.9.2.0/24"),
+        ] {
             let call = ec2.create_subnet().vpc_id(&vpc).cidr_block(cidr).availability_zone(zone);
             let made = call.send().await.unwrap();
             subnets.push(made.subnet().unwrap().subnet_id().unwrap().to_owned());
         }
-        let call = ec2.create_security_group().vpc_id(&vpc).group_name("data").description("data");
-        let group = call.send().await.unwrap().group_id().unwrap().to_owned();
-        Net { vpc, subnets, group }
+        let subnet = subnets.split_off(2).remove(0);
+        let mut groups = Vec::new();
+        for name in ["data", "other"] {
+            let call = ec2.create_security_group().vpc_id(&vpc).group_name(name).description(name);
+            groups.push(call.send().await.unwrap().group_id().unwrap().to_owned());
+        }
+        let [group, other_group] = groups.try_into().unwrap();
+        Net { vpc, subnets, subnet, group, other_group }
     }
 
     fn subnets<K>(&self) -> Vec<In<Id<K>>> {
         self.subnets.iter().map(|id| In::Literal(Id::new(id))).collect()
+    }
+
+    /// The two and the third.
+    fn three_subnets<K>(&self) -> Vec<In<Id<K>>> {
+        self.subnets().into_iter().chain([In::Literal(Id::new(&self.subnet))]).collect()
     }
 }
 
@@ -130,9 +150,9 @@ pub(crate) async fn an_empty_secret(world: &World) {
     ManagedSecret::delete(&cx, &found).await.unwrap();
 }
 
-fn parameters(family: &str) -> ClusterParameterGroup {
+fn parameters(name: &str, family: &str) -> ClusterParameterGroup {
     ClusterParameterGroup {
-        name: "coder-test-postgres".to_owned(),
+        name: name.to_owned(),
         family: family.to_owned(),
         description: "coder".to_owned(),
         parameters: BTreeMap::from([
@@ -155,10 +175,13 @@ pub(crate) async fn a_database(world: &World) {
     assert_eq!(ids(&subnets), net.subnets.iter().cloned().collect());
     let group = SubnetGroup { description: "other".into(), ..group };
     let subnets = world.drifted(&group, &subnets, &["description"]).await;
+    let group = SubnetGroup { subnets: net.three_subnets(), ..group };
+    let subnets = world.drifted(&group, &subnets, &["subnets"]).await;
+    assert!(ids(&subnets).contains(&net.subnet));
     let subnets = world.retag(&group, &subnets).await;
     assert_eq!(world.only::<SubnetGroup>().await.id, subnets.id);
 
-    let mut wanted = parameters("aurora-postgresql16");
+    let mut wanted = parameters("coder-test-postgres", "aurora-postgresql16");
     let parameters = world.make("database/parameters", &wanted).await;
     wanted.parameters.remove("log_connections");
     wanted.parameters.insert("rds.force_ssl".to_owned(), "0".to_owned());
@@ -229,6 +252,9 @@ pub(crate) async fn a_database(world: &World) {
     let fields = ["min_capacity", "max_capacity", "backup_retention_days", "iam_authentication"];
     let cluster = world.drifted(&desired, &cluster, &fields).await;
     let cluster = world.retag(&desired, &cluster).await;
+    let other = self::parameters("coder-test-other", "aurora-postgresql16");
+    let other = world.make("database/other-parameters", &other).await;
+    let cluster = a_database_in_other_hands(world, &net, desired, cluster, &other).await;
 
     world.delete(&instance).await;
     let cx = world.step("database/cluster");
@@ -247,8 +273,45 @@ pub(crate) async fn a_database(world: &World) {
     // Gone already is fine, and takes no second snapshot.
     Cluster::delete(&cx, &cluster).await.unwrap();
 
+    ClusterParameterGroup::delete(&cx, &other).await.unwrap();
     world.delete(&parameters).await;
     world.delete(&subnets).await;
+}
+
+/// A field of a cluster, and what changes it.
+type Drift<'a> = (&'static str, &'a dyn Fn(&mut Cluster));
+
+/// A cluster that gets other security groups, other parameters, other times and a newer version,
+/// each by itself, and is protected as before in the end.
+async fn a_database_in_other_hands(
+    world: &World,
+    net: &Net,
+    mut desired: Cluster,
+    mut cluster: Found<Cluster>,
+    parameters: &Found<ClusterParameterGroup>,
+) -> Found<Cluster> {
+    let drifts: [Drift<'_>; 7] = [
+        ("security_groups", &|it| {
+            it.security_groups = vec![In::Literal(Id::new(&net.other_group))];
+        }),
+        ("parameter_group", &|it| it.parameter_group = parameters.live.name.clone().into()),
+        ("backup_window", &|it| it.backup.window = Some("03:00-04:00".to_owned())),
+        ("maintenance_window", &|it| {
+            it.maintenance_window = Some("sun:05:00-sun:06:00".to_owned());
+        }),
+        ("version", &|it| it.version = Some("16.6".to_owned())),
+        ("deletion_protection", &|it| it.deletion_protection = false),
+        ("deletion_protection", &|it| it.deletion_protection = true),
+    ];
+    for (field, change) in drifts {
+        change(&mut desired);
+        cluster = world.drifted(&desired, &cluster, &[field]).await;
+    }
+    let above = ids(&cluster);
+    assert!(above.contains(&net.other_group) && !above.contains(&net.group), "{above:?}");
+    assert!(above.contains(parameters.id.as_str()), "{above:?}");
+    assert_eq!(cluster.live.version, "16.6");
+    cluster
 }
 
 /// A certificate with the record that validates it.
@@ -274,8 +337,8 @@ pub(crate) async fn a_certificate(world: &World, zone: &str) -> Found<Certificat
     assert_eq!(found.status, Status::Ready);
     let before = Before::default().with(&world.list_wanting("dns/validation", &record).await);
     let listed = Certificate::list(&world.cx, &[], &before).await.unwrap();
-    assert_eq!(listed.ours.len(), 1);
-    assert!(ids(&listed.ours[0]).contains(validating.id.as_str()), "the record goes after it");
+    let listed = listed.ours.iter().find(|one| one.id == found.id).unwrap();
+    assert!(ids(listed).contains(validating.id.as_str()), "the record goes after it");
 
     // While a certificate looks for it, the record stays when its owner goes.
     let cx = world.step("dns/validation");
@@ -339,6 +402,28 @@ pub(crate) async fn records(world: &World) {
     let refused = theirs.create(&world.step("dns/theirs")).await.unwrap_err();
     assert_eq!(refused.class, Class::Exists);
 
+    // It is remembered for longer, says what another record says, then what a third does, and is
+    // itself again in the end.
+    foreign(world, &zone, "others.example.com").await;
+    let mut longer = desired.clone();
+    let Target::Values { ttl, .. } = &mut longer.target else { panic!("{longer:?}") };
+    *ttl = 300;
+    let found = world.drifted(&longer, &found, &["ttl"]).await;
+    let alias = |name: &str, evaluate_health| Record {
+        target: Target::Alias {
+            name: name.to_owned().into(),
+            zone: zone.clone().into(),
+            evaluate_health,
+        },
+        ..desired.clone()
+    };
+    let fields = ["alias", "alias_zone"];
+    let found = world.drifted(&alias("theirs.example.com", false), &found, &fields).await;
+    let found = world.drifted(&alias("others.example.com", false), &found, &fields[..1]).await;
+    let evaluated = alias("others.example.com", true);
+    let found = world.drifted(&evaluated, &found, &["evaluate_health"]).await;
+    let found = world.drifted(&desired, &found, &["ttl", "values", "alias"]).await;
+
     let cx = world.step("dns/wildcard");
     Record::delete(&cx, &found).await.unwrap();
     assert!(Record::read(&world.cx, &found).await.unwrap().is_none());
@@ -351,7 +436,7 @@ pub(crate) async fn records(world: &World) {
         .filter(|set| !matches!(set.r#type().as_str(), "NS" | "SOA"))
         .map(|set| set.name().trim_end_matches('.'))
         .collect();
-    assert_eq!(left, ["theirs.example.com"]);
+    assert_eq!(left, ["others.example.com", "theirs.example.com"]);
 }
 
 async fn foreign(world: &World, zone: &str, name: &str) {
@@ -371,7 +456,16 @@ async fn foreign(world: &World, zone: &str, name: &str) {
 pub(crate) async fn a_load_balancer(world: &World) {
     let net = Net::new(world).await;
     let zone = zone(world).await;
+    // A second one of the same names is proved by the same record.
+    let rsa = Certificate {
+        domain: "coder.example.com".to_owned(),
+        alternatives: BTreeSet::from(["*.coder.example.com".to_owned()]),
+        key: KeyKind::Rsa2048,
+    };
+    let rsa_cx = world.step("ingress/other-certificate");
+    let rsa = rsa.create(&rsa_cx).await.unwrap();
     let certificate = a_certificate(world, &zone).await;
+    let rsa = Certificate::settle(&rsa_cx, rsa).await.unwrap();
     let desired = LoadBalancer {
         name: "coder-test".to_owned(),
         scheme: Scheme::Internal,
@@ -384,6 +478,16 @@ pub(crate) async fn a_load_balancer(world: &World) {
     assert!(ids(&balancer).is_superset(&net.subnets.iter().cloned().collect()));
     let desired = LoadBalancer { cross_zone: false, ..desired };
     let balancer = world.drifted(&desired, &balancer, &["cross_zone"]).await;
+    let desired = LoadBalancer { subnets: net.three_subnets(), ..desired };
+    let balancer = world.drifted(&desired, &balancer, &["subnets"]).await;
+    let security_groups = vec![In::Literal(Id::new(&net.other_group))];
+    let desired = LoadBalancer { security_groups, ..desired };
+    let balancer = world.drifted(&desired, &balancer, &["security_groups"]).await;
+    let above = [net.subnets.clone(), vec![net.subnet.clone(), net.other_group.clone()]].concat();
+    assert_eq!(ids(&balancer), above.into_iter().collect());
+    let bare = LoadBalancer { deletion_protection: false, ..desired.clone() };
+    let balancer = world.drifted(&bare, &balancer, &["deletion_protection"]).await;
+    let balancer = world.drifted(&desired, &balancer, &["deletion_protection"]).await;
     let balancer = world.retag(&desired, &balancer).await;
     assert_eq!(world.only::<LoadBalancer>().await.id, balancer.id);
 
@@ -409,13 +513,15 @@ pub(crate) async fn a_load_balancer(world: &World) {
     };
     let fields = ["health_check", "deregistration_delay"];
     let target = world.drifted(&group, &target, &fields).await;
+    let group = TargetGroup { preserve_client_ip: true, ..group };
+    let target = world.drifted(&group, &target, &["preserve_client_ip"]).await;
     let target = world.retag(&group, &target).await;
     assert_eq!(world.only::<TargetGroup>().await.id, target.id);
 
     let desired = Listener {
         load_balancer: balancer.live.arn.clone().into(),
         port: 443,
-        tls: Some(coderctl::aws::elbv2::listener::Tls {
+        tls: Some(Tls {
             certificate: certificate.live.arn.clone().into(),
             policy: "ELBSecurityPolicy-TLS13-1-2-2021-06".to_owned(),
         }),
@@ -428,14 +534,32 @@ pub(crate) async fn a_load_balancer(world: &World) {
     assert_eq!(again.id, listener.id, "the second create finds the first");
     let desired = Listener { port: 8443, ..desired };
     let listener = world.drifted(&desired, &listener, &["port"]).await;
+    // A target group's port is fixed: another group takes its place, and the listener moves over.
+    let other = TargetGroup { name: "coder-test-other".to_owned(), port: 30_090, ..group };
+    let differs = changes(&other, &target.live, &Known::default());
+    let replaces = differs.iter().filter(|change| change.effect == Effect::Replace);
+    let replaces: Vec<&str> = replaces.map(|change| change.field.as_str()).collect();
+    assert_eq!(replaces, ["name", "port"]);
+    let other = world.make("ingress/other-target-group", &other).await;
+    let target_group = other.live.arn.clone().into();
+    let desired = Listener { target_group, ..desired };
+    let listener = world.drifted(&desired, &listener, &["target_group"]).await;
+    TargetGroup::delete(&world.step("ingress/target-group"), &target).await.unwrap();
+    let tls = desired.tls.clone().unwrap();
+    let tls = Some(Tls { certificate: rsa.live.arn.clone().into(), ..tls });
+    let desired = Listener { tls, ..desired };
+    let listener = world.drifted(&desired, &listener, &["certificate"]).await;
     let listener = world.retag(&desired, &listener).await;
+    let above = [balancer.id.to_string(), other.id.to_string(), rsa.id.to_string()];
+    assert_eq!(ids(&listener), BTreeSet::from(above));
     let before = Before::default().with(&world.list::<LoadBalancer>().await);
     let listed = Listener::list(&world.cx, &[], &before).await.unwrap();
     assert_eq!(listed.ours.len(), 1);
 
     world.delete(&listener).await;
-    world.delete(&target).await;
+    world.delete(&other).await;
     world.delete(&balancer).await;
+    Certificate::delete(&rsa_cx, &rsa).await.unwrap();
     world.delete(&certificate).await;
 }
 
