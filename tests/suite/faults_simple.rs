@@ -18,7 +18,7 @@ const SIMPLE: &str = "examples/sr-simple.yaml";
 
 /// What is changed: in AWS, in the cluster, in what runs there.
 const CHANGES: [&str; 5] = [
-    "cluster.node_groups.workspace.max_size=20",
+    "cluster.node_groups.workspace.min_size=3",
     "database.max_capacity=8",
     "coder.version=2.37.1",
     "coder.settings.CODER_SESSION_DURATION=12h",

@@ -4,19 +4,27 @@ use super::deployment::{Deployment, destroy, spec};
 use super::picture::difference;
 use coderctl::kind::{Change, Effect};
 use coderctl::plan::{Action, Options, Plan};
+use k8s_openapi::api::core::v1::Node;
+use kube::Api;
+use kube::api::ListParams;
 use std::fmt::Write;
 
 /// The example.
 const SIMPLE: &str = "examples/sr-simple.yaml";
 
+/// Room for more workspaces: nothing but the least size of a group adds nodes.
+const MORE_NODES: &str = "cluster.node_groups.workspace.min_size=3";
+
 /// What a user changes on the second day.
 const CHANGES: &[&str] = &[
-    "cluster.node_groups.workspace.max_size=20",
+    MORE_NODES,
     "database.max_capacity=8",
     "coder.version=2.37.1",
     "ingress.ssl_policy=ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
     "cluster.endpoint.public_access_cidrs=[203.0.113.0/24]",
     "coder.settings.CODER_SESSION_DURATION=12h",
+    "ingress.node_port=30090",
+    "ingress.allowed_cidrs=[203.0.113.0/24]",
 ];
 
 #[tokio::test(start_paused = true)]
@@ -24,6 +32,7 @@ async fn sr_simple_lives_and_leaves_what_it_says() {
     let account = Deployment::new(5);
     let before = account.picture().await;
     account.done(&spec(SIMPLE, &[]), &Options::default()).await;
+    assert_eq!(ready_nodes(&account, "workspace").await, 2);
     let mut set: Vec<&str> = Vec::new();
     let mut touched = String::new();
     for change in CHANGES {
@@ -32,6 +41,11 @@ async fn sr_simple_lives_and_leaves_what_it_says() {
         let plan = account.plan(&changed, &Options::default()).await;
         writeln!(touched, "{change}\n{}", acts(&plan)).unwrap();
         account.done(&changed, &Options::default()).await;
+        if *change == MORE_NODES {
+            // Nodes join a while after their group has grown.
+            account.pass(120).await;
+            assert_eq!(ready_nodes(&account, "workspace").await, 3);
+        }
     }
     insta::assert_snapshot!("second_day", touched);
     account.done(&spec(SIMPLE, &set), &destroy()).await;
@@ -53,6 +67,18 @@ async fn sr_simple_lives_and_leaves_what_it_says() {
     assert_eq!(of_services, 3, "{left:?}");
 }
 
+/// How many nodes of a group Kubernetes has, as far as they are ready.
+async fn ready_nodes(account: &Deployment, group: &str) -> usize {
+    let nodes: Api<Node> = Api::all(account.kube());
+    let of_group = ListParams::default().labels(&format!("coder.com/node-type={group}"));
+    let is_ready = |node: &Node| {
+        let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+        conditions
+            .is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
+    };
+    nodes.list(&of_group).await.unwrap().iter().filter(|node| is_ready(node)).count()
+}
+
 /// All that a plan does, with each field that changes.
 fn acts(plan: &Plan) -> String {
     let mut lines = String::new();
@@ -60,6 +86,7 @@ fn acts(plan: &Plan) -> String {
         writeln!(lines, "  {} {}", word(item.action), item.address).unwrap();
         for change in &item.changes {
             let Change { field, from, to, effect, cause: _ } = change;
+            let from = without_id(&from.to_string());
             let to = to.as_ref().map_or("(known after apply)".to_owned(), ToString::to_string);
             let how = match effect {
                 Effect::InPlace => "in place",
@@ -69,6 +96,14 @@ fn acts(plan: &Plan) -> String {
         }
     }
     lines
+}
+
+/// An ARN without the id at its end, which AWS draws.
+fn without_id(value: &str) -> String {
+    match value.rsplit_once('/') {
+        Some((before, _)) if before.starts_with("\"arn:") => format!("{before}/…\""),
+        _ => value.to_owned(),
+    }
 }
 
 fn word(action: Action) -> &'static str {

@@ -10,6 +10,7 @@ use super::server::{Server, free_port};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 const SPEC: &str = "examples/sr-simple.yaml";
 const CLUSTER: &str = "coder-prod";
@@ -44,7 +45,7 @@ fn the_life_of_sr_simple_is_as_aws_and_kubernetes_see_it() {
     let changes = [
         "database.max_capacity=8",
         "coder.version=2.37.1",
-        "cluster.node_groups.workspace.max_size=20",
+        "cluster.node_groups.workspace.min_size=3",
         "ingress.ssl_policy=ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
         "cluster.endpoint.public_access_cidrs=[203.0.113.0/24]",
     ];
@@ -275,11 +276,26 @@ fn both_read_what_was_changed(reader: &Caller) {
     assert_eq!(capacity["MaxCapacity"], 8.0);
     let group = ["--cluster-name", CLUSTER, "--nodegroup-name", "workspace"];
     let group = aws(reader, &[&["eks", "describe-nodegroup"], &group[..]].concat());
-    assert_eq!(group["nodegroup"]["scalingConfig"]["maxSize"], 20);
+    let sizes = serde_json::json!({"minSize": 3, "maxSize": 10, "desiredSize": 3});
+    assert_eq!(group["nodegroup"]["scalingConfig"], sizes);
+    the_third_node_joins(reader);
     let server = get(reader, &["--namespace", "coder", "deployment", "coder"]);
     let image = server["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
     assert!(image.contains("v2.37.1"), "{image}");
     assert_eq!(server["status"]["updatedReplicas"], 1);
+}
+
+/// A node joins a while after its group has grown.
+fn the_third_node_joins(reader: &Caller) {
+    let of_group = ["nodes", "--selector", "coder.com/node-type=workspace"];
+    let count = || count(&get(reader, &of_group), "items");
+    for _ in 0..20 {
+        if count() == 3 {
+            break;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(count(), 3, "{}", says(reader, &["get", "nodes"]));
 }
 
 fn the_cli_finds_nothing_left(cli: &Caller) {
