@@ -112,7 +112,19 @@ fn kinds(account: &Value) -> Vec<(String, Value, String)> {
             take(service, value);
         }
     }
+    // What a record says follows from what it leads to.
+    for (zone, it) in members(&account["route53"]["zones"]) {
+        for (_, record) in members(&it["records"]) {
+            let (name, kind) = (&record["name"], &record["kind"]);
+            let id = format!("{zone}/{}/{}", text_of(name).trim_end_matches('.'), text_of(kind));
+            all.push(("route53/records".to_owned(), json!({ "name": name, "kind": kind }), id));
+        }
+    }
     all
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 /// The thing without noise, ids replaced by names, lists in order.
