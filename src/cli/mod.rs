@@ -6,6 +6,7 @@ pub mod connect;
 pub mod drive;
 pub mod exit;
 pub mod failure;
+pub mod left;
 mod plan_file;
 mod print;
 pub mod rotation;
