@@ -23,7 +23,7 @@ pub enum Exit {
     Refused = 13,
     /// Locked by another.
     Locked = 14,
-    /// Some steps failed or were skipped.
+    /// Some steps failed or were skipped, or something that should be gone is still there.
     Partial = 15,
     /// Interrupted, and the lock is released.
     Interrupted = 16,

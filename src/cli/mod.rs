@@ -7,6 +7,7 @@ pub mod connect;
 pub mod drive;
 pub mod exit;
 pub mod failure;
+pub mod left;
 mod plan_file;
 mod preflight;
 mod print;

@@ -10,6 +10,7 @@ use super::zones;
 use crate::aws::Clients;
 use crate::aws::facts;
 use crate::aws::record::{self, Bucket, Loaded as Recorded, Record};
+use crate::aws::route53::record::SoughtIn;
 use crate::aws::route53::zone;
 use crate::graph::{AnyKind, Graph};
 use crate::guest::Allowed;
@@ -162,6 +163,11 @@ impl Session {
             }
         };
         let facts = Facts { zones, hosted_zone: hosted_zone? };
+        let cx = match (&loaded, &facts.hosted_zone) {
+            (None, _) => cx.with(SoughtIn::Account),
+            (Some(_), Some(zone)) => cx.with(SoughtIn::Zone(zone.clone())),
+            (Some(_), None) => cx,
+        };
         let graph = match &loaded {
             None => Graph::default(),
             Some(loaded) => build(loaded, &facts)?,

@@ -2,6 +2,7 @@
 
 use super::args::{Global, Output, ProgressMode};
 use super::drive::Carried;
+use super::left::Left;
 use super::print;
 use super::session::Session;
 use crate::clock::Clock;
@@ -141,7 +142,7 @@ pub(super) fn summary(
     carried: &Carried,
     report: &Report,
     outputs: &[(String, String)],
-    kept: &[(String, String)],
+    left: &Left,
 ) {
     let origin = origin(session);
     let track = report.track();
@@ -151,7 +152,8 @@ pub(super) fn summary(
         track: &track,
         origin: &origin,
         outputs,
-        kept,
+        kept: &left.kept_rows(),
+        still: &left.still_rows(),
     };
     if let Some(mut file) = json_file(global) {
         // What can not be written was said when the run's events could not.

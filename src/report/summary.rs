@@ -27,8 +27,17 @@ pub struct Summary<'a> {
     pub origin: &'a dyn Fn(&str) -> Option<String>,
     /// What the deployment gives to others, by name.
     pub outputs: &'a [(String, String)],
-    /// What was left standing, and why.
+    /// What was left standing on purpose, and why; and what could not be read.
     pub kept: &'a [(String, String)],
+    /// What should be gone and is still there.
+    pub still: &'a [(String, String)],
+}
+
+impl Summary<'_> {
+    /// Whether everything was done, and nothing is there that should be gone.
+    fn is_complete(&self) -> bool {
+        self.outcome.is_complete() && self.still.is_empty()
+    }
 }
 
 /// The end of a run; ends with a line break.
@@ -39,6 +48,7 @@ pub fn human(summary: &Summary<'_>, style: &Style) -> String {
     page.gap();
     ending(&mut page, summary);
     path(&mut page, summary);
+    table(&mut page, "still there", summary.still);
     table(&mut page, "kept", summary.kept);
     table(&mut page, "outputs", summary.outputs);
     page.finish()
@@ -104,7 +114,7 @@ pub fn json(summary: &Summary<'_>) -> Value {
         "format_version": FORMAT_VERSION,
         "coderctl": env!("CARGO_PKG_VERSION"),
         "deployment": summary.plan.deployment,
-        "complete": summary.outcome.is_complete(),
+        "complete": summary.is_complete(),
         "ended": match ended {
             Ended::Through => "through",
             Ended::Interrupted => "interrupted",
@@ -123,6 +133,7 @@ pub fn json(summary: &Summary<'_>) -> Value {
                 json!({ "step": step, "seconds": seconds, "typical_seconds": typical })
             })
             .collect::<Vec<_>>(),
+        "still_there": pairs(summary.still, "why"),
         "kept": pairs(summary.kept, "why"),
         "outputs": pairs(summary.outputs, "value"),
     })
@@ -139,6 +150,8 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
         (of(Verb::Delete), "deleted"),
         (failed.len(), "failed"),
         (skipped.len(), "skipped"),
+        // Where steps failed, they say it.
+        (if summary.outcome.is_complete() { summary.still.len() } else { 0 }, "still there"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)
@@ -149,7 +162,7 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
     }
     let took = summary.track.took.map(|took| format!(" in {}", clock(u64::from(took))));
     // Of what was cut short, there is nothing to compare.
-    let typically = (summary.outcome.is_complete() && summary.plan.estimate >= 5)
+    let typically = (summary.is_complete() && summary.plan.estimate >= 5)
         .then(|| format!(", typically {}", clock(u64::from(summary.plan.estimate))));
     let text = format!(
         "{}{}{}",
@@ -161,14 +174,14 @@ fn ending(page: &mut Page<'_>, summary: &Summary<'_>) {
         Ended::Interrupted => ("interrupted: ", Paint::Bad),
         Ended::LockLost(_) => ("the lock was lost: ", Paint::Bad),
         Ended::Through if !failed.is_empty() => ("not all is done: ", Paint::Bad),
-        Ended::Through if !skipped.is_empty() => ("not all is done: ", Paint::Change),
+        Ended::Through if !summary.is_complete() => ("not all is done: ", Paint::Change),
         Ended::Through => ("done: ", Paint::Good),
     };
     page.hang(Line::new().then(color, word), Paint::Plain, &text);
     if let Ended::LockLost(holder) = ended {
         page.hang(Line::new().to(2), Paint::Plain, holder);
     }
-    if !summary.outcome.is_complete() {
+    if !summary.is_complete() {
         let text = "run the same command again: it goes on from what is live";
         page.hang(Line::new().to(2).then(Paint::Strong, "hint: "), Paint::Plain, text);
     }

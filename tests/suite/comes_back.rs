@@ -49,12 +49,7 @@ async fn a_destroyed_coder_comes_back_with_its_first_user() {
     // What stays for the snapshot's sake is nobody's: there is nothing more to destroy, also for who
     // has no record of it.
     let forgotten = account.fork();
-    let s3 = aws_sdk_s3::Client::new(&config(&forgotten.sandbox));
-    let bucket = s3.list_buckets().send().await.unwrap().buckets()[0].name().unwrap().to_owned();
-    for name in ["record.json", "applied.json", "intents.jsonl"] {
-        let key = format!("coder-prod/{name}");
-        s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
-    }
+    forgotten.forget().await;
     assert_eq!(forgotten.left(&plain, &destroy()).await, "");
     // What waits for its end is taken back, and nothing is deleted.
     let plan = account.plan(&plain, &Options::default()).await;
@@ -79,6 +74,59 @@ async fn a_destroyed_coder_comes_back_with_its_first_user() {
     assert_eq!(account.left(&plain, &Options::default()).await, "");
     account.done(&plain, &Options::default()).await;
     assert_eq!(snapshots(&account).await, [last], "no further snapshot");
+}
+
+/// The version that the database is live in.
+async fn version(account: &Deployment) -> String {
+    let rds = aws_sdk_rds::Client::new(&account.config());
+    let found = rds.describe_db_clusters().send().await.unwrap();
+    found.db_clusters()[0].engine_version().unwrap().to_owned()
+}
+
+/// AWS has upgraded the database, and the spec still names the version that it was made in; or the
+/// spec has gone on since the snapshot was taken.
+#[tokio::test(start_paused = true)]
+async fn a_database_comes_back_in_the_newer_of_its_own_and_the_wanted_version() {
+    let (account, older) =
+        (Deployment::new(5), spec(SIMPLE, &["database.engine_version=\"16.9\""]));
+    account.done(&older, &Options::default()).await;
+    assert_eq!(version(&account).await, "16.9");
+    let upgraded = account.fork();
+    let rds = aws_sdk_rds::Client::new(&upgraded.config());
+    let upgrade = rds.modify_db_cluster().db_cluster_identifier("coder-prod");
+    upgrade.engine_version("16.13").apply_immediately(true).send().await.unwrap();
+    upgraded.pass(3600).await;
+    assert_eq!(version(&upgraded).await, "16.13");
+    for (account, wanted, back) in [
+        (&upgraded, "16.9", "16.13"),
+        (&account, "16.13", "16.13"),
+        (&account.fork(), "16.9", "16.9"),
+    ] {
+        account.done(&older, &destroy()).await;
+        account.pass(3600).await;
+        let [last] = snapshots(account).await.try_into().unwrap();
+        let version_wanted = format!("database.engine_version=\"{wanted}\"");
+        let from = format!("database.from_snapshot={last}");
+        // `done` asserts that the plan afterwards is empty.
+        account.done(&spec(SIMPLE, &[&version_wanted, &from]), &Options::default()).await;
+        assert_eq!(version(account).await, back, "wanted {wanted}");
+    }
+}
+
+/// RDS restores and its answer is lost: it is asked again, refuses the name, and what is there is
+/// ours.
+#[tokio::test(start_paused = true)]
+async fn a_restore_whose_answer_is_lost_is_not_begun_twice() {
+    let (account, plain) = (Deployment::new(5), spec(SIMPLE, &[]));
+    account.done(&plain, &Options::default()).await;
+    account.done(&plain, &destroy()).await;
+    let [last] = snapshots(&account).await.try_into().unwrap();
+    account.pass(3600).await;
+    let restored = spec(SIMPLE, &[&format!("database.from_snapshot={last}")]);
+    let lost = Fault::on_operation("rds:RestoreDBClusterFromSnapshot", Effect::LoseAnswer);
+    account.sandbox.set_faults(Faults::script([lost]));
+    assert_eq!(account.run(&restored, &Options::default()).await, End::Complete);
+    account.done(&restored, &Options::default()).await;
 }
 
 /// Destroys, while the process dies at the delete of the cluster; and again.

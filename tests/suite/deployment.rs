@@ -126,16 +126,26 @@ impl Deployment {
 
     /// Plans and carries out, as one process does.
     async fn carry(&self, spec: &Loaded, options: &Options) -> Result<(), String> {
-        self.carry_in(self.open(spec).await?, options).await
+        self.carry_in(&mut self.open(spec).await?, options).await.map(drop)
+    }
+
+    /// A session that knows no more than the deployment's name and where its record is.
+    pub(crate) async fn open_by_name(&self, spec: &Loaded) -> Result<Session, String> {
+        let target = Target { account: None, tags: Tags::new(), ..Target::of(spec) };
+        self.session(None, target).await
     }
 
     /// Destroys everything, knowing no more than the deployment's name and where its record is.
     pub(crate) async fn destroy_by_name(&self, spec: &Loaded) -> Result<(), String> {
-        let target = Target { account: None, tags: Tags::new(), ..Target::of(spec) };
-        self.carry_in(self.session(None, target).await?, &destroy()).await
+        self.carry_in(&mut self.open_by_name(spec).await?, &destroy()).await.map(drop)
     }
 
-    async fn carry_in(&self, mut session: Session, options: &Options) -> Result<(), String> {
+    /// Plans and carries out; none where there is nothing to do.
+    pub(crate) async fn carry_in(
+        &self,
+        session: &mut Session,
+        options: &Options,
+    ) -> Result<Option<Carried>, String> {
         let plan = session.plan(options).await.plan;
         if let Some(refusal) = plan.refusals.first() {
             return Err(format!("refused: {}", refusal.why));
@@ -144,7 +154,7 @@ impl Deployment {
             return Err(format!("unread: {}: {}", unread.kind, unread.why));
         }
         if plan.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let failed = Arc::new(Mutex::new(Vec::new()));
         let heard = failed.clone();
@@ -154,12 +164,11 @@ impl Deployment {
                 heard.lock().unwrap().push(step);
             }
         });
-        let Carried { outcome, .. } =
-            carry_out(&mut session, &plan, options, &Caller::default(), |_, _| sink)
-                .await
-                .map_err(|failure| format!("{:?}: {}", failure.exit, failure.message))?;
-        if outcome.is_complete() {
-            return Ok(());
+        let carried = carry_out(session, &plan, options, &Caller::default(), |_, _| sink)
+            .await
+            .map_err(|failure| format!("{:?}: {}", failure.exit, failure.message))?;
+        if carried.outcome.is_complete() {
+            return Ok(Some(carried));
         }
         let failed = failed.lock().unwrap().join("; ");
         Err(format!("steps failed: {failed}"))
@@ -226,6 +235,17 @@ impl Deployment {
     /// What is in the clusters, by name.
     pub(crate) fn inside(&self) -> BTreeMap<String, Value> {
         self.clusters.dump(REGION)
+    }
+
+    /// Loses the record of its deployment.
+    pub(crate) async fn forget(&self) {
+        let s3 = aws_sdk_s3::Client::new(&self.config());
+        let buckets = s3.list_buckets().send().await.unwrap();
+        let bucket = buckets.buckets()[0].name().unwrap();
+        for name in ["record.json", "applied.json", "intents.jsonl"] {
+            let key = format!("coder-prod/{name}");
+            s3.delete_object().bucket(bucket).key(key).send().await.unwrap();
+        }
     }
 
     /// EC2, for what happens behind the deployment's back.

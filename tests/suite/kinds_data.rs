@@ -162,6 +162,43 @@ fn parameters(name: &str, family: &str) -> ClusterParameterGroup {
     }
 }
 
+/// A cluster with its master password, in its groups.
+fn wanted_cluster(
+    net: &Net,
+    secret: &Found<ManagedSecret>,
+    subnets: &Found<SubnetGroup>,
+    parameters: &Found<ClusterParameterGroup>,
+) -> Cluster {
+    Cluster {
+        name: "coder-test-database".to_owned(),
+        version: Some("16.4".to_owned()),
+        capacity: Capacity { min: 0.5, max: 4.0 },
+        database: "coder".to_owned(),
+        master: Master {
+            username: "coder".to_owned(),
+            secret: secret.live.arn.clone().into(),
+            version: secret.live.version.clone().unwrap().into(),
+            key: Some("password".to_owned()),
+        },
+        subnet_group: subnets.live.name.clone().into(),
+        security_groups: vec![In::Literal(Id::new(&net.group))],
+        parameter_group: parameters.live.name.clone().into(),
+        key: None,
+        backup: Backup {
+            retention_days: 7,
+            window: None,
+            final_snapshot: true,
+            delete_automated: true,
+        },
+        maintenance_window: None,
+        deletion_protection: true,
+        iam_authentication: false,
+        log_exports: BTreeSet::from(["postgresql".to_owned()]),
+        performance_insights_days: None,
+        from_snapshot: None,
+    }
+}
+
 /// A database: its groups, the cluster, an instance.
 pub(crate) async fn a_database(world: &World) {
     let net = Net::new(world).await;
@@ -189,34 +226,7 @@ pub(crate) async fn a_database(world: &World) {
     world.drifted(&wanted, &parameters, &fields).await;
     assert_eq!(world.only::<ClusterParameterGroup>().await.id, parameters.id);
 
-    let desired = Cluster {
-        name: "coder-test-database".to_owned(),
-        version: Some("16.4".to_owned()),
-        capacity: Capacity { min: 0.5, max: 4.0 },
-        database: "coder".to_owned(),
-        master: Master {
-            username: "coder".to_owned(),
-            secret: secret.live.arn.clone().into(),
-            version: secret.live.version.clone().unwrap().into(),
-            key: Some("password".to_owned()),
-        },
-        subnet_group: subnets.live.name.clone().into(),
-        security_groups: vec![In::Literal(Id::new(&net.group))],
-        parameter_group: parameters.live.name.clone().into(),
-        key: None,
-        backup: Backup {
-            retention_days: 7,
-            window: None,
-            final_snapshot: true,
-            delete_automated: true,
-        },
-        maintenance_window: None,
-        deletion_protection: true,
-        iam_authentication: false,
-        log_exports: BTreeSet::from(["postgresql".to_owned()]),
-        performance_insights_days: None,
-        from_snapshot: None,
-    };
+    let desired = wanted_cluster(&net, &secret, &subnets, &parameters);
     let cluster = world.make("database/cluster", &desired).await;
     assert_eq!(cluster.status, Status::Ready);
     assert!(cluster.live.endpoint.is_some() && cluster.live.port == Some(5432));
@@ -580,4 +590,48 @@ async fn records_live() {
 #[tokio::test(start_paused = true)]
 async fn a_load_balancer_and_its_certificate_live() {
     a_load_balancer(&World::new()).await;
+}
+
+/// A snapshot is restored in its own version unless a newer one is wanted; RDS's default, which is
+/// what it takes when none is named, is 16.6, and 16.13 when a major version alone is.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_restored_in_its_own_version_or_a_newer_one() {
+    let world = World::new();
+    let net = Net::new(&world).await;
+    let secret = world.make("database/password", &password()).await;
+    let group = SubnetGroup {
+        name: "coder-test-database".to_owned(),
+        description: "coder".to_owned(),
+        subnets: net.subnets(),
+    };
+    let subnets = world.make("database/subnet-group", &group).await;
+    let group = world
+        .make("database/parameters", &parameters("coder-test-postgres", "aurora-postgresql16"))
+        .await;
+    let desired = wanted_cluster(&net, &secret, &subnets, &group);
+    let first = Cluster { version: Some("16.9".to_owned()), ..desired.clone() };
+    world.make("database/cluster", &first).await;
+    let rds = aws_sdk_rds::Client::new(&world.config());
+    let take = rds.create_db_cluster_snapshot().db_cluster_identifier(&first.name);
+    take.db_cluster_snapshot_identifier("taken").send().await.unwrap();
+    world.cx.clock.sleep(std::time::Duration::from_secs(600)).await;
+    let wanted = [("older", Some("16.4")), ("major", Some("16")), ("none", None)];
+    let wanted = wanted.map(|(name, version)| (name, version, "16.9"));
+    for (name, version, restored) in wanted.into_iter().chain([("newer", Some("16.13"), "16.13")]) {
+        let back = Cluster {
+            name: format!("coder-test-{name}"),
+            version: version.map(str::to_owned),
+            from_snapshot: Some("taken".to_owned()),
+            ..desired.clone()
+        };
+        let made = back.create(&world.step(&format!("database/{name}"))).await.unwrap();
+        assert_eq!(made.live.version, restored, "{name}");
+    }
+    let missing = Cluster {
+        name: "coder-test-missing".to_owned(),
+        from_snapshot: Some("missing".to_owned()),
+        ..desired
+    };
+    let refused = missing.create(&world.step("database/missing")).await.unwrap_err();
+    assert!(refused.is_code("DBClusterSnapshotNotFoundFault"), "{refused}");
 }

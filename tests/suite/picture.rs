@@ -2,7 +2,7 @@
 //! or chance has drawn is replaced by what it is.
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What differs between a picture and what it should be; empty if nothing does.
 pub(crate) fn difference(is: &[String], should: &[String]) -> String {
@@ -112,7 +112,27 @@ fn kinds(account: &Value) -> Vec<(String, Value, String)> {
             take(service, value);
         }
     }
+    // What a record says follows from what it leads to.
+    for (zone, it) in members(&account["route53"]["zones"]) {
+        for (_, record) in members(&it["records"]) {
+            let (name, kind) = (&record["name"], &record["kind"]);
+            let id = format!("{zone}/{}/{}", text_of(name).trim_end_matches('.'), text_of(kind));
+            all.push(("route53/records".to_owned(), json!({ "name": name, "kind": kind }), id));
+        }
+    }
     all
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The ids of all that is in the accounts of a dump, by kind, also of what AWS deletes days later.
+pub(crate) fn ids(dump: &Value) -> BTreeSet<(String, String)> {
+    let accounts = members(&dump["accounts"]).into_iter();
+    let all = accounts.flat_map(|(_, account)| kinds(account));
+    let there = all.filter(|(_, thing, _)| thing["deleted"].is_null() && thing["gone"].is_null());
+    there.map(|(kind, _, id)| (kind, id)).collect()
 }
 
 /// The thing without noise, ids replaced by names, lists in order.

@@ -2,7 +2,7 @@
 //! has: what a run made that died before it could say so is found all the same, although no spec
 //! asks for it any more; and so is everything where the record is lost.
 
-use super::deployment::{Deployment, End, spec};
+use super::deployment::{Deployment, End, destroy, spec};
 use super::dying::LEASE;
 use super::picture::difference;
 use coderctl::plan::{Action, Options};
@@ -59,12 +59,7 @@ async fn without_a_record_all_is_found() {
     let account = Deployment::new(42);
     let [addon, group, log] = MORE.map(|(_, set, _)| set);
     account.done(&spec(SIMPLE, &[addon, group, log]), &Options::default()).await;
-    let s3 = aws_sdk_s3::Client::new(&account.config());
-    let bucket = s3.list_buckets().send().await.unwrap().buckets()[0].name().unwrap().to_owned();
-    for name in ["record.json", "applied.json", "intents.jsonl"] {
-        let key = format!("coder-prod/{name}");
-        s3.delete_object().bucket(&bucket).key(key).send().await.unwrap();
-    }
+    account.forget().await;
     let silent = spec(SIMPLE, &["database.log_exports=false"]);
     let plan = account.plan(&silent, &Options::default()).await;
     let logs = "us-east-1/database/log-group/postgresql";
@@ -79,4 +74,63 @@ async fn without_a_record_all_is_found() {
     account.done(&silent, &Options::default()).await;
     account.pass(7200).await;
     assert_eq!(account.left(&silent, &Options::default()).await, "");
+}
+
+/// What a destroy has left that should not be left: a last snapshot, the key that it needs, and the
+/// roles that AWS's services have made for themselves stay.
+async fn remains(account: &Deployment, before: &[String]) -> Vec<String> {
+    let stays = |line: &&str| {
+        line.starts_with("+1 kms/keys ")
+            || line.starts_with("+1 rds/snapshots ")
+            || line.starts_with("+1 iam/roles ") && line.contains("/aws-service-role/")
+    };
+    let differs = difference(&account.picture().await, before);
+    differs.lines().filter(|line| !stays(line)).map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_record_a_destroy_leaves_nothing_behind() {
+    let (account, plain) = (Deployment::new(43), spec(SIMPLE, &[]));
+    let before = account.fork().picture().await;
+    account.done(&plain, &Options::default()).await;
+    let records = |line: &&String| line.starts_with("+1 route53/records ");
+    let made = remains(&account.fork(), &before).await;
+    assert!(made.iter().filter(records).count() >= 6, "three records, and whose each is: {made:?}");
+    let with_record = account.fork();
+    account.forget().await;
+    let by_name = account.fork();
+    for account in [&with_record, &by_name] {
+        account.destroy_by_name(&plain).await.unwrap();
+    }
+    account.done(&plain, &destroy()).await;
+    for (account, how) in
+        [(&with_record, "by name, with a record"), (&by_name, "by name"), (&account, "by the spec")]
+    {
+        assert_eq!(remains(account, &before).await, [""; 0], "{how}");
+    }
+}
+
+/// A zone that the deployment has nothing in is in the account as well.
+#[tokio::test(start_paused = true)]
+async fn zones_are_looked_through_only_where_nothing_is_remembered() {
+    let (account, plain) = (Deployment::new(44), spec(SIMPLE, &[]));
+    let route53 = aws_sdk_route53::Client::new(&account.config());
+    let other = route53.create_hosted_zone().name("elsewhere.example").caller_reference("a");
+    other.send().await.unwrap();
+    account.done(&plain, &Options::default()).await;
+    let asked = async |account: &Deployment, by_name: bool| {
+        let session = match by_name {
+            true => account.open_by_name(&plain).await,
+            false => account.open(&plain).await,
+        };
+        let mut session = session.unwrap();
+        session.plan(&destroy()).await;
+        let calls = session.clients.counts().by_operation();
+        let of = |name: &str| calls.get(name).copied().unwrap_or(0);
+        (of("route53:ListHostedZones"), of("route53:ListResourceRecordSets"))
+    };
+    assert_eq!(asked(&account, true).await, (0, 1), "what is remembered names the zone");
+    account.forget().await;
+    assert_eq!(asked(&account, false).await, (0, 1), "the spec names the zone");
+    assert_eq!(asked(&account, true).await, (1, 2), "nobody names a zone");
 }

@@ -1,12 +1,16 @@
 //! SR-Simple from one file: from an empty account to a Coder that is owned, and back.
 
 use super::deployment::{Deployment, destroy, spec};
-use super::picture::difference;
+use super::picture::{difference, ids};
+use coderctl::cli::Exit;
+use coderctl::cli::left::{Left, left};
 use coderctl::kind::{Change, Effect};
 use coderctl::plan::{Action, Options, Plan};
+use coderctl::sandbox::{self, Fault, Faults};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::ListParams;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The example.
@@ -77,6 +81,99 @@ async fn ready_nodes(account: &Deployment, group: &str) -> usize {
             .is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
     };
     nodes.list(&of_group).await.unwrap().iter().filter(|node| is_ready(node)).count()
+}
+
+/// The id as the sandbox keeps it: without the rest of an ARN, and a secret by its name.
+fn kept_as(id: &str) -> &str {
+    if let Some((_, name)) = id.split_once(":secret:") {
+        return name.rsplit_once('-').unwrap().0;
+    }
+    id.rsplit([':', '/']).next().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_destroy_lists_as_kept_is_what_it_leaves() {
+    let (standing, simple) = (Deployment::new(5), spec(SIMPLE, &[]));
+    // An account is there from the first call on.
+    standing.picture().await;
+    let before = ids(&standing.sandbox.dump());
+    standing.done(&simple, &Options::default()).await;
+    let (with_spec, by_name) = (standing.fork(), standing.fork());
+    standing.forget().await;
+    let forgotten = standing;
+    for (account, has_spec) in [(&with_spec, true), (&by_name, false), (&forgotten, true)] {
+        let mut session = match has_spec {
+            true => account.open(&simple).await.unwrap(),
+            false => account.open_by_name(&simple).await.unwrap(),
+        };
+        let carried = account.carry_in(&mut session, &destroy()).await.unwrap().unwrap();
+        let listed = left(&session, &carried, &destroy()).await;
+        assert!(listed.still.is_empty() && listed.unread.is_empty(), "{listed:?}");
+        assert_eq!(listed.exit_of(&carried.outcome), Exit::Done);
+        // Two hours later, what is only shown for a while is no longer there.
+        account.picture().await;
+        let after = ids(&account.sandbox.dump());
+        // AWS's services have made these for themselves.
+        let of_service = |id: &str| id.to_lowercase().starts_with("awsservicerole");
+        let there: BTreeSet<&str> = after
+            .difference(&before)
+            .filter(|(kind, id)| !(kind == "iam/roles" && of_service(id)))
+            .map(|(_, id)| id.as_str())
+            .collect();
+        let kept = listed.kept.iter().filter(|kept| kept.what != "bucket");
+        let kept: BTreeSet<&str> = kept.map(|kept| kept_as(&kept.id)).collect();
+        assert_eq!(kept, there, "{listed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_after_a_destroy_is_said() {
+    let (account, simple) = (Deployment::new(5), spec(SIMPLE, &[]));
+    account.done(&simple, &Options::default()).await;
+    let mut session = account.open(&simple).await.unwrap();
+    let carried = account.carry_in(&mut session, &destroy()).await.unwrap().unwrap();
+    let denied = sandbox::Effect::Error {
+        status: 403,
+        code: "AccessDenied".to_owned(),
+        message: "no".to_owned(),
+    };
+    let denied = Fault::on_operation("rds:DescribeDBClusterSnapshots", denied).times(100);
+    account.sandbox.set_faults(Faults::script([denied]));
+    let listed = left(&session, &carried, &destroy()).await;
+    let rows = listed.kept_rows();
+    let (_, why) = rows.iter().find(|(what, _)| what == "us-east-1/database/snapshots").unwrap();
+    assert!(why.starts_with("could not be read"), "{why}");
+    assert!(why.contains("rds:DescribeDBClusterSnapshots"), "{why}");
+    // The key that they need is not taken for one that should be gone.
+    assert!(listed.still.is_empty(), "{:?}", listed.still);
+}
+
+/// Somebody puts a thing of ours back while everything goes.
+#[tokio::test(start_paused = true)]
+async fn a_destroy_that_leaves_something_of_ours_is_not_done() {
+    let (account, simple) = (Deployment::new(5), spec(SIMPLE, &[]));
+    account.done(&simple, &Options::default()).await;
+    let mut session = account.open(&simple).await.unwrap();
+    let uid = session.cx.deployment.uid.clone().unwrap();
+    let carried = account.carry_in(&mut session, &destroy()).await.unwrap().unwrap();
+    assert_eq!(Left::default().exit_of(&carried.outcome), Exit::Done);
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&account.config());
+    let again = logs.create_log_group().log_group_name("/coder/again");
+    let tags = [
+        ("coderctl:deployment", "coder-prod"),
+        ("coderctl:uid", uid.as_str()),
+        ("coderctl:address", "us-east-1/log-group/again"),
+        ("coderctl:generation", "1"),
+    ];
+    let again = tags.into_iter().fold(again, |call, (key, value)| call.tags(key, value));
+    again.send().await.unwrap();
+    let listed = left(&session, &carried, &destroy()).await;
+    let still: Vec<String> = listed.still_rows().into_iter().map(|(what, _)| what).collect();
+    assert_eq!(still, ["us-east-1/log-group/again /coder/again"]);
+    assert_eq!(listed.exit_of(&carried.outcome), Exit::Partial);
+    // As the row says: the same command again takes it away.
+    assert_eq!(account.left(&simple, &destroy()).await, "Delete us-east-1/log-group/again");
+    account.done(&simple, &destroy()).await;
 }
 
 /// All that a plan does, with each field that changes.

@@ -4,7 +4,7 @@
 //! `DescribeDBClusters` tells tags inline and takes no filter by tag; a second create is refused
 //! by name. Changes are sent with `ApplyImmediately`: without, AWS defers them to the maintenance
 //! window and says nothing. AWS upgrades minor versions by itself, so a live version ahead of the
-//! wanted one is no drift. The zones that AWS names are its own choice, and not compared.
+//! wanted one is no drift, and a snapshot that is ahead is restored in its own version. The zones that AWS names are its own choice, and not compared.
 //! <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBCluster.html>
 //!
 //! The master password is in a secret. It can't be read back; a tag says which version of the
@@ -236,6 +236,7 @@ impl Kind for Cluster {
             "rds:ModifyDBCluster",
             "rds:DeleteDBCluster",
             "rds:CreateDBClusterSnapshot",
+            "rds:DescribeDBClusterSnapshots",
             "rds:AddTagsToResource",
             "rds:RemoveTagsFromResource",
             "secretsmanager:GetSecretValue",

@@ -3,7 +3,9 @@
 //! a `CREATE`, so a record that somebody else has is refused and never overwritten.
 //! <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html>
 //!
-//! Ours are found by reading the zones that are wanted or that records were applied to. A change
+//! Ours are found by reading the zones that are wanted or that records were applied to. Where none
+//! is remembered, as when the deployment's record was lost, the zones are read as well that
+//! [`SoughtIn`] names: what is wanted tells nothing in a destroy. A change
 //! is on all of Route 53's servers within a minute (`INSYNC`). Two changes of one zone at the same
 //! moment are refused with `PriorRequestNotComplete`, which is sent again; steps aren't lined up
 //! for it, because each would wait for the minute of the one before.
@@ -12,7 +14,7 @@ mod change;
 mod owner;
 mod sets;
 
-use super::plain;
+use super::{plain, zone};
 use crate::aws::acm::certificate;
 use crate::aws::tags::{foreign, made_before};
 use crate::graph::Handle;
@@ -24,10 +26,37 @@ use crate::name::PhysicalId;
 use crate::value::{Id, In};
 use aws_sdk_route53::types::{AliasTarget, ChangeAction, ResourceRecordSet, RrType};
 use change::{in_sync, rewrite, send, unsendable, value_of};
+use futures::{StreamExt, TryStreamExt, stream};
 use owner::Owner;
 use serde::{Deserialize, Serialize};
 use sets::Pair;
 use std::collections::BTreeSet;
+
+/// A connector of [`Cx`]: where records of ours may stand although nothing wants or remembers them.
+#[derive(Clone, Debug)]
+pub enum SoughtIn {
+    /// In the hosted zone of this id, which the spec names.
+    Zone(String),
+    /// In any public hosted zone of the account: there is no spec to name one.
+    Account,
+}
+
+impl SoughtIn {
+    /// The ids of the hosted zones to read besides those that are wanted or remembered.
+    async fn zones(cx: &Cx) -> Result<Vec<String>> {
+        if cx.remembers_all(Record::NAME) {
+            return Ok(Vec::new());
+        }
+        match cx.connector::<SoughtIn>().as_deref() {
+            None => Ok(Vec::new()),
+            Some(SoughtIn::Zone(id)) => Ok(vec![id.clone()]),
+            Some(SoughtIn::Account) => zone::all(cx).await,
+        }
+    }
+}
+
+/// How many hosted zones are read at a time.
+const AT_ONCE: usize = 4;
 
 /// A DNS record.
 #[derive(Clone, Debug, Serialize)]
@@ -184,6 +213,7 @@ impl Kind for Record {
         actions: &[
             "route53:ChangeResourceRecordSets",
             "route53:ListResourceRecordSets",
+            "route53:ListHostedZones",
             "route53:ListHostedZonesByName",
             "route53:GetHostedZone",
             "route53:GetChange",
@@ -233,12 +263,23 @@ impl Kind for Record {
     }
 
     async fn list(cx: &Cx, wanted: &[Wanted<'_, Self>], _: &dyn Seen) -> Result<Listed<Self>> {
-        let mut zones: BTreeSet<&str> =
-            wanted.iter().map(|wants| wants.desired.zone.as_str()).collect();
-        zones.extend(cx.remembered(Self::NAME).filter_map(parts).map(|(zone, _, _)| zone));
+        let mut zones: BTreeSet<String> =
+            wanted.iter().map(|wants| wants.desired.zone.clone()).collect();
+        let remembered = cx.remembered(Self::NAME).filter_map(parts);
+        zones.extend(remembered.map(|(zone, _, _)| zone.to_owned()));
+        zones.extend(SoughtIn::zones(cx).await?);
+        let read: Vec<_> = stream::iter(zones)
+            .map(|zone| async move {
+                let pairs = sets::of_zone(cx, &zone).await?;
+                Ok::<_, Error>((zone, pairs))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         let mut listed = Listed::default();
-        for zone in zones {
-            let Some(pairs) = sets::of_zone(cx, zone).await? else { continue };
+        for (zone, pairs) in read {
+            let Some(pairs) = pairs else { continue };
+            let zone = zone.as_str();
             for ((name, kind), pair) in &pairs {
                 let owners = pair.owners();
                 let ours = owners.iter().find(|owner| foreign(cx, &owner.tags).is_none());

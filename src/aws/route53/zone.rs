@@ -5,8 +5,9 @@
 
 use super::dns::PublicDns;
 use super::{Route53, plain};
-use crate::aws::call::safe;
+use crate::aws::call::{pages, safe};
 use crate::kind::{Class, Cx, Error, Result};
+use aws_sdk_route53::types::HostedZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -76,9 +77,6 @@ async fn named(cx: &Cx, name: &str) -> Result<Vec<Zone>> {
         route53.0.list_hosted_zones_by_name().dns_name(name).max_items(100).send()
     })
     .await?;
-    let is_public = |zone: &&aws_sdk_route53::types::HostedZone| {
-        !zone.config().is_some_and(|config| config.private_zone())
-    };
     Ok(answer
         .hosted_zones()
         .iter()
@@ -86,6 +84,28 @@ async fn named(cx: &Cx, name: &str) -> Result<Vec<Zone>> {
         .filter(is_public)
         .map(|zone| Zone { id: bare(zone.id()).to_owned(), name: plain(zone.name()) })
         .collect())
+}
+
+/// The ids of all public zones of the account.
+/// <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZones.html>
+///
+/// # Errors
+/// What Route 53 says.
+pub(super) async fn all(cx: &Cx) -> Result<Vec<String>> {
+    let route53 = cx.api::<Route53>()?;
+    let pages = pages(
+        cx,
+        "route53:ListHostedZones",
+        |marker| route53.0.list_hosted_zones().set_marker(marker).send(),
+        |page| page.next_marker(),
+    )
+    .await?;
+    let zones = pages.iter().flat_map(|page| page.hosted_zones()).filter(is_public);
+    Ok(zones.map(|zone| bare(zone.id()).to_owned()).collect())
+}
+
+fn is_public(zone: &&HostedZone) -> bool {
+    !zone.config().is_some_and(|config| config.private_zone())
 }
 
 /// An id without `/hostedzone/`.

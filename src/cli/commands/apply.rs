@@ -5,6 +5,7 @@ use crate::cli::args::{ApplyArgs, Global};
 use crate::cli::drive::{Caller, carry_out, exit_of, has_moved};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Result};
+use crate::cli::left::{Left, left};
 use crate::cli::plan_file::PlanFile;
 use crate::cli::session::{Planned, Session};
 use crate::cli::{print, view};
@@ -170,13 +171,13 @@ pub(super) async fn go(
     let report = progress.finish();
     let carried = carried?;
     let outputs = if options.destroy { Vec::new() } else { super::outputs::known(session) };
-    let kept = match options.destroy {
-        true => super::destroy::kept(session, &carried, options).await,
-        false => Vec::new(),
+    let left = match options.destroy {
+        true => left(session, &carried, options).await,
+        false => Left::default(),
     };
     if let Some(report) = report {
-        view::summary(global, session, &carried, &report, &outputs, &kept);
+        view::summary(global, session, &carried, &report, &outputs, &left);
     }
     accepted?;
-    Ok(exit_of(&carried.outcome))
+    Ok(left.exit_of(&carried.outcome))
 }

@@ -5,6 +5,7 @@ use crate::cli::args::{Global, Output, RotateArgs, RotateWhat};
 use crate::cli::drive::{Caller, Carried, exit_of};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Result;
+use crate::cli::left::Left;
 use crate::cli::rotation::Rotation;
 use crate::cli::{print, view};
 use crate::report::rotation::{self, Rotated};
@@ -38,7 +39,7 @@ pub(super) async fn run(global: &Global, args: &RotateArgs) -> Result<Exit> {
     let report = progress.finish();
     let carried = carried?;
     if let Some(report) = report {
-        view::summary(global, &session, &carried, &report, &[], &[]);
+        view::summary(global, &session, &carried, &report, &[], &Left::default());
     }
     if carried.outcome.is_complete() {
         say_what_is_true(global, &rotation, &carried);

@@ -361,10 +361,7 @@ pub(super) fn restore(cx: &mut Cx<'_>, params: &Params) -> Answer {
     }
     let password = snapshot.cluster.password(snapshot.created).clone();
     let old = snapshot.cluster;
-    let version = match params.text("EngineVersion") {
-        Some(asked) => engine::version(Some(asked))?.to_owned(),
-        None => old.settings.engine_version.clone(),
-    };
+    let version = engine::version(params.text("EngineVersion"))?.to_owned();
     engine::check_upgrade(&old.settings.engine_version, &version, true)?;
     let place = place(&cx.view(), params, &version)?;
     let key = match (&old.key, params.text("KmsKeyId")) {

@@ -69,7 +69,8 @@ pub struct Database {
     #[serde(default = "on")]
     pub final_snapshot: bool,
 
-    /// The snapshot to make the cluster from. It counts only when the cluster is made.
+    /// The snapshot to make the cluster from. It counts only when the cluster is made, in the newer
+    /// one of the snapshot's version and `engine_version`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 255),

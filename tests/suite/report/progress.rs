@@ -415,6 +415,7 @@ fn the_end_for_programs() {
         origin: &|_| None,
         outputs: &outputs,
         kept: &[],
+        still: &[],
     };
     assert_snapshot!(serde_json::to_string_pretty(&summary::json(&summary)).unwrap());
 }
@@ -433,6 +434,7 @@ fn end(script: Vec<(u64, Option<What>)>, outcome: &Outcome, tables: &[(String, S
         origin: &origin,
         outputs: tables,
         kept: tables,
+        still: &[],
     };
     summary::human(&summary, &NARROW)
 }

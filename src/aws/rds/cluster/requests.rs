@@ -1,8 +1,9 @@
 //! The calls that make and change a cluster.
 
+use super::reading::is_at_least;
 use super::{Backup, Capacity, Cluster, ENGINE, Live, Master, NO_EXTENDED_SUPPORT, PATIENCE};
 use crate::aws::call::{Passing, Repeat, call};
-use crate::aws::rds::{CLUSTER_BUSY, Rds, to_rds};
+use crate::aws::rds::{CLUSTER_BUSY, Rds, snapshot, to_rds};
 use crate::aws::secrets::resolve_version;
 use crate::aws::settle::until_ready;
 use crate::aws::tags::touches;
@@ -100,6 +101,9 @@ impl Cluster {
 
     /// User, password and database come with the snapshot. The password is set anew by the
     /// comparison at the end of the step, which finds no tag that says what it is.
+    ///
+    /// When the answer is lost, the call is sent again: RDS refuses the second one by name, and what
+    /// is there is then taken for this step's by its tags, which it has from the first one on.
     pub(super) async fn send_restore(
         &self,
         cx: &Cx,
@@ -112,13 +116,14 @@ impl Cluster {
         let subnet_group = cx.get(&self.subnet_group)?;
         let parameter_group = cx.get(&self.parameter_group)?;
         let key = self.key.as_ref().map(|key| cx.get(key)).transpose()?;
+        let version = self.version_from(snapshot::version(cx, snapshot).await?);
         let made = call(cx, "rds:RestoreDBClusterFromSnapshot", Repeat::Safe, &FRESH, || {
             rds.0
                 .restore_db_cluster_from_snapshot()
                 .db_cluster_identifier(&self.name)
                 .snapshot_identifier(snapshot)
                 .engine(ENGINE)
-                .set_engine_version(self.version.clone())
+                .set_engine_version(version.clone())
                 .engine_lifecycle_support(NO_EXTENDED_SUPPORT)
                 .db_subnet_group_name(subnet_group.as_str())
                 .set_vpc_security_group_ids(Some(groups.clone()))
@@ -134,6 +139,23 @@ impl Cluster {
         })
         .await?;
         answered(made.db_cluster, "RestoreDBClusterFromSnapshot")
+    }
+
+    /// The version to restore a snapshot in: the wanted one, unless the snapshot's is newer. AWS
+    /// upgrades minor versions by itself, so a snapshot may be ahead of the spec, and RDS restores
+    /// none in an older version than its own. The version is always named: without one, RDS takes the
+    /// region's default, and for a major version alone one of its minor ones, whatever the
+    /// snapshot's is.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBClusterFromSnapshot.html>
+    fn version_from(&self, snapshot: Option<String>) -> Option<String> {
+        match (snapshot, &self.version) {
+            (Some(snapshot), Some(wanted)) if !is_at_least(&snapshot, wanted) => {
+                Some(wanted.clone())
+            }
+            (Some(snapshot), _) => Some(snapshot),
+            // No such snapshot: RDS says so when it is asked to restore it.
+            (None, wanted) => wanted.clone(),
+        }
     }
 
     /// One call with all that `changes` name.
