@@ -288,6 +288,9 @@ pub(crate) async fn a_database(world: &World) {
     world.delete(&subnets).await;
 }
 
+/// One change of what is wanted.
+type Step<'a> = &'a dyn Fn(&mut Cluster);
+
 /// A cluster that gets other security groups, other parameters, other times and a newer version,
 /// each by itself, and is protected as before in the end.
 async fn a_database_in_other_hands(
@@ -297,7 +300,7 @@ async fn a_database_in_other_hands(
     mut cluster: Found<Cluster>,
     parameters: &Found<ClusterParameterGroup>,
 ) -> Found<Cluster> {
-    let steps: [(&str, &dyn Fn(&mut Cluster)); 7] = [
+    let steps: [(&str, Step<'_>); 7] = [
         ("security_groups", &|it| {
             it.security_groups = vec![In::Literal(Id::new(&net.other_group))];
         }),
