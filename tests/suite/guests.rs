@@ -355,6 +355,80 @@ async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
     account.done(&simple, &consenting(&["workspaces"])).await;
 }
 
+/// A call that is answered with an error for as long as it takes.
+fn refused(operation: &str, status: u16, code: &str) -> Fault {
+    let error = Effect::Error { status, code: code.into(), message: "not today".into() };
+    Fault::on_operation(operation, error).times(u32::MAX)
+}
+
+/// Asserts that a destroy without consent fails and says why, and has not touched anything.
+async fn refuses_to_guess(account: &Deployment, why_not: &str) {
+    account.sandbox.forget_calls();
+    let simple = spec(SIMPLE, &[]);
+    let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+    assert!(why.contains("Coder can not be asked which workspaces there are"), "{why}");
+    assert!(why.contains(why_not), "{why}");
+    let calls = account.sandbox.calls().into_iter().filter(|call| call.mutating);
+    let touched: Vec<String> =
+        calls.filter(|call| call.service != "s3").map(|call| call.operation).collect();
+    assert_eq!(touched, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_coder_is_no_leave_to_destroy_what_only_it_knows() {
+    let made = Deployment::new(52);
+    let simple = spec(SIMPLE, &[]);
+    made.done(&simple, &Options::default()).await;
+    assert!(made.cluster().start_workspace("carol", "machine", ""));
+    work(&made, 30).await;
+    let troubles = [
+        ("coder:GET workspaces", 500, "Internal", "500"),
+        ("coder:GET workspaces", 401, "Unauthorized", "401"),
+        ("kubernetes:get pods/portforward", 503, "ServiceUnavailable", "ServiceUnavailable"),
+        ("secretsmanager:GetSecretValue", 400, "ThrottlingException", "Throttling"),
+        ("secretsmanager:GetSecretValue", 400, "AccessDeniedException", "AccessDenied"),
+        ("secretsmanager:GetSecretValue", 400, "ResourceNotFoundException", "NotFound"),
+    ];
+    for (operation, status, code, why_not) in troubles {
+        let account = made.fork();
+        account.sandbox.set_faults(Faults::script([refused(operation, status, code)]));
+        refuses_to_guess(&account, why_not).await;
+        // It answers again, and knows of one.
+        account.sandbox.set_faults(Faults::none());
+        let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+        assert!(why.contains("that the plan did not show: carol/machine"), "{why}");
+    }
+
+    // Whoever consents does not depend on an answer.
+    let account = made.fork();
+    let down = refused("coder:GET workspaces", 500, "Internal");
+    account.sandbox.set_faults(Faults::script([down]));
+    assert_eq!(account.run(&simple, &consenting(&["workspaces"])).await, End::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_coder_answers_that_there_are_none_a_plain_destroy_goes_on() {
+    let account = Deployment::new(53);
+    let before = account.picture().await;
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    let down = refused("coder:GET workspaces", 500, "Internal");
+    account.sandbox.set_faults(Faults::script([down]));
+    refuses_to_guess(&account, "500").await;
+    account.done(&simple, &destroy()).await;
+    let after = account.picture().await;
+    assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_nobody_wants_to_run_is_not_asked() {
+    let account = Deployment::new(54);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    stop_coder(&account).await;
+    account.done(&simple, &destroy()).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn trouble_with_the_cluster_leaves_nothing_behind() {
     let (account, before) = occupied(51).await;
