@@ -381,7 +381,7 @@ pub fn changes<K: Kind>(desired: &K, live: &K::Live, resolve: &dyn Resolve) -> V
 pub(crate) use cx::identity_tags;
 pub use cx::unique_name;
 pub(crate) use diff::show;
-pub use diff::{Compared, Extra};
+pub use diff::{Compared, Extra, Refused};
 
 impl Ownership {
     /// Reads the identity tags of a live resource that carries `deployment`'s tag.

@@ -22,11 +22,22 @@ pub(super) enum Broken {
     NoAnswer(Error),
 }
 
-/// The name of a pod of the server that is ready; `None` where there is none.
-pub(super) async fn ready_pod(cx: &Cx, place: &Place) -> Result<Option<String>> {
+/// The server's Deployment; `None` where there is none.
+async fn deployment(cx: &Cx, place: &Place) -> Result<Option<Value>> {
     let Place { namespace, deployment, .. } = place;
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}");
-    match place.kube(cx)?.look(cx, &Call::get(path, "deployments", false)).await? {
+    place.kube(cx)?.look(cx, &Call::get(path, "deployments", false)).await
+}
+
+/// Whether the server is meant to run: its Deployment is there, and not scaled to nothing.
+pub(crate) async fn wants_pods(cx: &Cx, place: &Place) -> Result<bool> {
+    let server = deployment(cx, place).await?;
+    Ok(server.is_some_and(|server| server["spec"]["replicas"] != 0))
+}
+
+/// The name of a pod of the server that is ready; `None` where there is none.
+pub(super) async fn ready_pod(cx: &Cx, place: &Place) -> Result<Option<String>> {
+    match deployment(cx, place).await? {
         Some(server) => ready_pod_of(cx, place, &server).await,
         None => Ok(None),
     }

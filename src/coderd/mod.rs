@@ -16,6 +16,8 @@ pub mod license;
 mod note;
 pub mod owner;
 
+pub(crate) use forward::wants_pods;
+
 use crate::aws::eks::access::Access;
 use crate::kind::{Cx, Result};
 use crate::kube::client::Kube;

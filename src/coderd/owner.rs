@@ -103,6 +103,11 @@ impl Live {
         &self.note.place
     }
 
+    /// Whether a token is known to have been made, however it is doing now.
+    pub(crate) fn has_had_a_token(&self) -> bool {
+        self.note.get("token_made_at").is_some()
+    }
+
     /// What a note says, with how the token is doing now. The versions of secrets in `known` have
     /// just been looked up.
     async fn of(cx: &Cx, note: Note, known: &BTreeMap<String, String>) -> Result<Live> {
@@ -215,6 +220,12 @@ impl Kind for Owner {
 
     fn exclusive(&self) -> Option<String> {
         Some(format!("coderd {}/{}", self.server.namespace, self.server.deployment))
+    }
+
+    /// Its note says that there is a server to be asked for workspaces. Once those are gone, that
+    /// is no longer so: a run that goes on after this one must not ask what has lost its database.
+    fn goes_first(_: &Live) -> bool {
+        true
     }
 
     fn describe(live: &Live) -> Vec<(&'static str, String)> {

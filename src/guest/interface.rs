@@ -1,12 +1,16 @@
 //! Network interfaces in our VPC of things that are not ours, and of no controller in our cluster:
-//! instances and load balancers that somebody has put there. Nothing here deletes them, with
+//! instances, load balancers, databases, file systems, functions and endpoints that somebody has put
+//! there. Nothing here deletes them, with
 //! whatever consent; but the VPC can't go while they are there, and that is known before anything
 //! goes.
 
 use super::load_balancer::LoadBalancer as OfService;
 use super::{not_wanted, owner};
+use crate::aws::ec2::nat_gateway::NatGateway;
+use crate::aws::ec2::security_group::SecurityGroup;
 use crate::aws::ec2::strangers::{self, Interface as Stranger, User};
 use crate::aws::ec2::vpc::Vpc;
+use crate::aws::ec2::vpc_endpoint::VpcEndpoint;
 use crate::aws::eks::cluster::Cluster;
 use crate::aws::elbv2::load_balancer::LoadBalancer;
 use crate::kind::{
@@ -33,7 +37,7 @@ impl Kind for Interface {
         is_guest: true,
         taggable: false,
         create_is: CreateIs::Named,
-        actions: &["ec2:DescribeNetworkInterfaces", "ec2:DescribeInstances"],
+        actions: &["ec2:DescribeNetworkInterfaces", "ec2:DescribeInstances", "eks:DescribeCluster"],
         ..Nature::PLAIN
     };
     type Live = Live;
@@ -63,9 +67,12 @@ impl Kind for Interface {
         let ids: Vec<String> = vpcs.iter().map(|(id, _, _)| id.to_string()).collect();
         for stranger in strangers::interfaces(cx, &ids).await? {
             let inside = vpcs.iter().find(|(id, _, _)| id.as_str() == stranger.vpc);
-            let Some((vpc, inside, _)) = inside.filter(|_| !is_known(&stranger.user, seen)) else {
+            let Some((vpc, inside, _)) = inside.filter(|_| !is_known(&stranger, seen)) else {
                 continue;
             };
+            if strangers::is_leaving(cx, &stranger).await? {
+                continue;
+            }
             listed.ours.push(Found {
                 id: PhysicalId::new(&stranger.id),
                 owner: owner(&cx.region, &format!("network/others/{}", stranger.id), inside),
@@ -100,13 +107,15 @@ impl Kind for Interface {
 }
 
 /// Whether it goes with something of ours, or of a controller of ours.
-fn is_known(user: &User, seen: &dyn Seen) -> bool {
-    match user {
+fn is_known(stranger: &Stranger, seen: &dyn Seen) -> bool {
+    // What a service has made in a group of ours is for something of ours, also where that is gone:
+    // its interfaces follow within minutes.
+    if stranger.groups_of_service.iter().any(|group| is_own_group(group, seen)) {
+        return true;
+    }
+    match &stranger.user {
         User::Instance { cluster, .. } => {
-            let own = kind::seen::<Cluster>(seen);
-            let is_own =
-                |cluster: &String| own.iter().any(|(_, _, live)| live.name.as_str() == cluster);
-            cluster.as_ref().is_some_and(is_own)
+            cluster.as_ref().is_some_and(|cluster| is_own_cluster(cluster, seen))
         }
         User::LoadBalancer(of) => {
             let is =
@@ -114,6 +123,26 @@ fn is_known(user: &User, seen: &dyn Seen) -> bool {
             kind::seen::<LoadBalancer>(seen).iter().any(|(id, _, _)| is(id.as_str()))
                 || kind::seen::<OfService>(seen).iter().any(|(_, _, live)| live.has(of))
         }
-        User::Nobody => false,
+        User::ControlPlane(cluster) => is_own_cluster(cluster, seen),
+        User::Service(Some(of)) => has::<NatGateway>(seen, of) || has::<VpcEndpoint>(seen, of),
+        User::Service(None) | User::Nobody => false,
     }
+}
+
+fn is_own_cluster(name: &str, seen: &dyn Seen) -> bool {
+    kind::seen::<Cluster>(seen).iter().any(|(_, _, live)| live.name.as_str() == name)
+}
+
+/// Whether a resource of ours has this id.
+fn has<K: Kind>(seen: &dyn Seen, id: &str) -> bool {
+    kind::seen::<K>(seen).iter().any(|(own, _, _)| own.as_str() == id)
+}
+
+/// Whether a security group is ours, or one that EKS made for a cluster of ours.
+fn is_own_group(group: &str, seen: &dyn Seen) -> bool {
+    let of_cluster = |live: &<Cluster as Kind>::Live| {
+        live.cluster_security_group.as_ref().is_some_and(|own| own.as_str() == group)
+    };
+    has::<SecurityGroup>(seen, group)
+        || kind::seen::<Cluster>(seen).iter().any(|(_, _, live)| of_cluster(live))
 }

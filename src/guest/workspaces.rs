@@ -5,11 +5,13 @@
 //! and have no volume, show only when Coder is asked, which is the first thing that a destroy does:
 //! nothing else goes before the workspaces are gone, for their templates' providers need the
 //! server, its database and the way out. What the plan could not show, nobody has consented to, so
-//! the destroy stops there, with everything as it was.
+//! the destroy stops there, with everything as it was. So it does where Coder gives no answer:
+//! silence is no proof that there are none.
 //! <https://coder.com/docs/reference/api/builds#create-workspace-build>
 //!
-//! Deleting is Coder's: a build of each workspace destroys what its template made. Where the server
-//! doesn't answer, or doesn't take the stored token, what is in the cluster goes by itself.
+//! Deleting is Coder's: a build of each workspace destroys what its template made. Where there is no
+//! server to ask, or it gives no answer and the workspaces may go unseen, what is in the cluster
+//! goes by itself.
 
 mod builds;
 mod objects;
@@ -27,6 +29,7 @@ use crate::kube::client::Kube;
 use crate::kube::object::Type;
 use crate::kube::places::{Wants, places};
 use crate::name::PhysicalId;
+use builds::Server;
 use objects::{Objects, Scope};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -42,8 +45,8 @@ pub struct Live {
     access: Option<Access>,
     /// Where they are.
     scope: Scope,
-    /// The server, and the secret with its owner's token.
-    server: Option<(Place, String)>,
+    /// The server that knows them; none where nobody owns one.
+    server: Option<Server>,
     /// What the cluster shows of them.
     objects: Objects,
 }
@@ -122,7 +125,11 @@ impl Kind for Workspaces {
                 .iter()
                 .map(|(_, _, live)| live)
                 .find(|live| live.place().access == place.access)
-                .map(|live| (live.place().clone(), live.token_secret.clone()));
+                .map(|live| Server {
+                    place: live.place().clone(),
+                    token_secret: live.token_secret.clone(),
+                    has_had_a_token: live.has_had_a_token(),
+                });
             if server.is_none() && objects.held.is_empty() {
                 continue;
             }
@@ -159,13 +166,21 @@ impl Kind for Workspaces {
     async fn delete(cx: &Cx, found: &Found<Self>) -> Result<()> {
         let Live { access, scope, server, objects } = &found.live;
         let consented = Allowed::covers(cx, &found.owner.address);
-        if let Some((place, token)) = server {
-            let known = builds::all(cx, place, token).await?;
+        if let Some(server) = server {
+            let known = match builds::all(cx, server).await {
+                Err(error) if error.class == Class::Interrupted => return Err(error),
+                Err(error) if consented => {
+                    cx.progress(&format!("Coder can not be asked for its workspaces: {error}"));
+                    None
+                }
+                Err(error) => return Err(unanswered(&error, &server.place)),
+                Ok(known) => known,
+            };
             if let Some(workspaces) = &known {
                 if !consented && !workspaces.is_empty() {
                     return Err(unseen(workspaces.iter().map(|it| it.to_string())));
                 }
-                builds::delete(cx, place, token, workspaces).await?;
+                builds::delete(cx, server, workspaces).await?;
             }
         }
         if !consented && !objects.held.is_empty() {
@@ -220,4 +235,17 @@ fn unseen(names: impl Iterator<Item = String>) -> Error {
     let why = format!("there are workspaces that the plan did not show: {}", names.join(", "));
     Error::of(Class::Refused, why)
         .hint("nothing has been destroyed; if they may go: --allow-delete workspaces")
+}
+
+/// The refusal to take silence for consent: what only Coder knows of would lose its server.
+fn unanswered(error: &Error, place: &Place) -> Error {
+    let Place { namespace, .. } = place;
+    let why = format!("Coder can not be asked which workspaces there are: {error}");
+    // Never the class of something that is gone: whatever is there stays.
+    let class = if error.class == Class::NotFound { Class::Refused } else { error.class };
+    Error::of(class, why).hint(format!(
+        "let it answer, and run the same command again: kubectl -n {namespace} get pods shows \
+         whether it runs, coderctl apply renews its owner's token; if workspaces that nobody can \
+         see may go: --allow-delete workspaces"
+    ))
 }

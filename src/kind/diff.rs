@@ -71,6 +71,18 @@ pub struct Diff<'a> {
     /// A live parent that is not the wanted one although the wanted one is missing.
     strayed: Option<(&'static str, String)>,
     extras: Vec<Extra>,
+    refused: Option<Refused>,
+}
+
+/// A change that must not be made.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The field that would change.
+    pub field: String,
+    /// Why it must not.
+    pub why: String,
+    /// What to do instead.
+    pub hint: String,
 }
 
 /// An entry of a collection that is live and not wanted, in a collection that others may add to.
@@ -95,6 +107,8 @@ pub struct Compared {
     pub strayed: Option<(&'static str, String)>,
     /// What is live and not wanted in collections that others may add to.
     pub extras: Vec<Extra>,
+    /// What of this must not be done.
+    pub refused: Option<Refused>,
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -110,12 +124,13 @@ impl<'a> Diff<'a> {
             notes: Vec::new(),
             strayed: None,
             extras: Vec::new(),
+            refused: None,
         }
     }
 
     pub(crate) fn finish(self) -> Compared {
-        let Diff { changes, wanted, notes, strayed, extras, .. } = self;
-        Compared { changes, wanted, notes, strayed, extras }
+        let Diff { resolve: _, changes, wanted, notes, strayed, extras, refused } = self;
+        Compared { changes, wanted, notes, strayed, extras, refused }
     }
 
     fn push(&mut self, field: String, from: Value, to: Option<Value>, effect: Effect) {
@@ -335,6 +350,17 @@ impl<'a> Diff<'a> {
             want.iter().map(|want| lookup(want, self.resolve).yes().cloned()).collect();
         let want = known.as_ref().map_or(Known::AfterApply, Known::Yes);
         self.compare(field, want, have, Effect::InPlace);
+    }
+
+    /// A change of `field`, or making the resource anew, must not be done: the plan is refused with
+    /// `hint`. Where the live value is left to somebody else, nothing is.
+    pub fn refuse(
+        &mut self,
+        field: impl Into<String>,
+        why: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.refused = Some(Refused { field: field.into(), why: why.into(), hint: hint.into() });
     }
 
     /// Something the plan should say beside the changes.

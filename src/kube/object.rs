@@ -15,6 +15,7 @@ mod body;
 mod checksum;
 mod entry;
 mod fields;
+mod image;
 mod list;
 mod live;
 mod manifest;
@@ -81,6 +82,8 @@ pub enum Content {
         /// What the pods of a Deployment read when they start, by any name: when it changes, they
         /// are started anew.
         read_at_start: BTreeMap<String, Content>,
+        /// For a Deployment that must not go back to an older image: what to do instead.
+        instead_of_older: Option<String>,
     },
 }
 
@@ -102,7 +105,11 @@ impl Object {
             cluster,
             namespace: manifest.namespace().to_owned(),
             name: manifest.name().to_owned(),
-            content: Content::Manifest { manifest, read_at_start: BTreeMap::new() },
+            content: Content::Manifest {
+                manifest,
+                read_at_start: BTreeMap::new(),
+                instead_of_older: None,
+            },
         }
     }
 
@@ -111,6 +118,16 @@ impl Object {
     pub fn reading_at_start(mut self, contents: BTreeMap<String, Content>) -> Object {
         if let Content::Manifest { read_at_start, .. } = &mut self.content {
             *read_at_start = contents;
+        }
+        self
+    }
+
+    /// The same; a plan refuses to put an older image in the place of the live one, and says what to
+    /// do `instead`.
+    #[must_use]
+    pub fn never_older(mut self, instead: impl Into<String>) -> Object {
+        if let Content::Manifest { instead_of_older, .. } = &mut self.content {
+            *instead_of_older = Some(instead.into());
         }
         self
     }
@@ -262,7 +279,14 @@ impl Kind for Object {
         }
         diff.in_place(&format!("labels.{LABEL}"), &MANAGER.to_owned(), &live.label);
         match content {
-            Content::Manifest { manifest, read_at_start } => {
+            Content::Manifest { manifest, read_at_start, instead_of_older } => {
+                if let Some(instead) = instead_of_older
+                    && let Some(older) = image::older(&manifest.known(diff).0, &live.object)
+                {
+                    let image::Older { field, live, wanted } = older;
+                    let why = format!("{live} is live, and {wanted} is older");
+                    diff.refuse(field, why, instead);
+                }
                 diff_manifest(manifest, read_at_start, live, diff);
             }
             _ => self.diff_entries(live, diff),

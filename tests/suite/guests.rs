@@ -339,6 +339,68 @@ async fn what_a_stranger_has_put_into_the_network_is_named_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_database_and_the_endpoint_of_a_stranger_are_named_first() {
+    let account = Deployment::new(55);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    // RDS, EKS, the NAT gateway and the load balancer have interfaces here that are for ours.
+    let all = things(&account, "ec2", "network_interfaces");
+    let of_services = all.iter().filter(|interface| interface["requester"].is_string());
+    let mut described: Vec<&str> =
+        of_services.map(|it| it["description"].as_str().unwrap()).collect();
+    described.sort_unstable();
+    for of in ["Amazon EKS ", "ELB net/", "Interface for NAT Gateway ", "RDSNetworkInterface"] {
+        assert!(described.iter().any(|text| text.starts_with(of)), "{of}: {described:?}");
+    }
+    assert_eq!(account.plan(&simple, &destroy()).await.refusals, []);
+
+    let ec2 = account.ec2();
+    let subnets = ec2.describe_subnets().send().await.unwrap();
+    let ours: Vec<_> = subnets
+        .subnets()
+        .iter()
+        .filter(|it| it.tags().iter().any(|tag| tag.key() == Some("coderctl:address")))
+        .collect();
+    let vpc = ours[0].vpc_id().unwrap();
+    let group = ec2.create_security_group().group_name("theirs").description("theirs").vpc_id(vpc);
+    let group = group.send().await.unwrap().group_id().unwrap().to_owned();
+
+    let rds = aws_sdk_rds::Client::new(&account.config());
+    let zones: std::collections::BTreeMap<&str, &str> =
+        ours.iter().map(|it| (it.availability_zone().unwrap(), it.subnet_id().unwrap())).collect();
+    let places = zones.values().map(|subnet| (*subnet).to_owned()).collect();
+    let subnet_group = rds.create_db_subnet_group().db_subnet_group_name("theirs");
+    let subnet_group = subnet_group.db_subnet_group_description("theirs");
+    subnet_group.set_subnet_ids(Some(places)).send().await.unwrap();
+    let cluster = rds.create_db_cluster().db_cluster_identifier("theirs");
+    let cluster = cluster.engine("aurora-postgresql").master_username("them");
+    let cluster = cluster.master_user_password("not-a-secret-1").vpc_security_group_ids(&group);
+    cluster.db_subnet_group_name("theirs").send().await.unwrap();
+    account.pass(900).await;
+    let instance = rds.create_db_instance().db_instance_identifier("theirs-1");
+    let instance = instance.engine("aurora-postgresql").db_cluster_identifier("theirs");
+    instance.db_instance_class("db.t4g.medium").send().await.unwrap();
+    let endpoint = ec2.create_vpc_endpoint().vpc_id(vpc).security_group_ids(&group);
+    let endpoint = endpoint.vpc_endpoint_type(aws_sdk_ec2::types::VpcEndpointType::Interface);
+    let endpoint = endpoint.service_name("com.amazonaws.us-east-1.ssm");
+    let endpoint = endpoint.subnet_ids(ours[0].subnet_id().unwrap()).send().await.unwrap();
+    let endpoint = endpoint.vpc_endpoint().unwrap().vpc_endpoint_id().unwrap().to_owned();
+    account.pass(900).await;
+
+    account.sandbox.forget_calls();
+    let plan = account.plan(&simple, &destroy()).await;
+    let mut whys: Vec<&str> = plan.refusals.iter().map(|it| it.why.as_str()).collect();
+    whys.sort_unstable();
+    assert_eq!(whys.len(), 2, "{whys:?}");
+    assert!(whys.iter().all(|why| why.contains("is in the way, and not ours to delete")));
+    assert!(whys.iter().any(|why| why.contains("RDSNetworkInterface, of amazon-rds")), "{whys:?}");
+    let of_endpoint = format!("VPC Endpoint Interface {endpoint}");
+    assert!(whys.iter().any(|why| why.contains(&of_endpoint)), "{whys:?}");
+    assert!(matches!(account.run(&simple, &everything()).await, End::Failed(_)));
+    assert!(account.sandbox.calls().iter().all(|call| !call.mutating));
+}
+
+#[tokio::test(start_paused = true)]
 async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
     let account = Deployment::new(38);
     let simple = spec(SIMPLE, &[]);
@@ -353,6 +415,80 @@ async fn workspaces_that_only_coder_knows_are_never_deleted_unasked() {
     let calls = account.sandbox.calls().into_iter().filter(|call| call.mutating);
     assert!(calls.into_iter().all(|call| call.service == "s3"), "only the record was written");
     account.done(&simple, &consenting(&["workspaces"])).await;
+}
+
+/// A call that is answered with an error for as long as it takes.
+fn refused(operation: &str, status: u16, code: &str) -> Fault {
+    let error = Effect::Error { status, code: code.into(), message: "not today".into() };
+    Fault::on_operation(operation, error).times(u32::MAX)
+}
+
+/// Asserts that a destroy without consent fails and says why, and has not touched anything.
+async fn refuses_to_guess(account: &Deployment, why_not: &str) {
+    account.sandbox.forget_calls();
+    let simple = spec(SIMPLE, &[]);
+    let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+    assert!(why.contains("Coder can not be asked which workspaces there are"), "{why}");
+    assert!(why.contains(why_not), "{why}");
+    let calls = account.sandbox.calls().into_iter().filter(|call| call.mutating);
+    let touched: Vec<String> =
+        calls.filter(|call| call.service != "s3").map(|call| call.operation).collect();
+    assert_eq!(touched, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_coder_is_no_leave_to_destroy_what_only_it_knows() {
+    let made = Deployment::new(52);
+    let simple = spec(SIMPLE, &[]);
+    made.done(&simple, &Options::default()).await;
+    assert!(made.cluster().start_workspace("carol", "machine", ""));
+    work(&made, 30).await;
+    let troubles = [
+        ("coder:GET workspaces", 500, "Internal", "500"),
+        ("coder:GET workspaces", 401, "Unauthorized", "401"),
+        ("kubernetes:get pods/portforward", 503, "ServiceUnavailable", "ServiceUnavailable"),
+        ("secretsmanager:GetSecretValue", 400, "ThrottlingException", "Throttling"),
+        ("secretsmanager:GetSecretValue", 400, "AccessDeniedException", "AccessDenied"),
+        ("secretsmanager:GetSecretValue", 400, "ResourceNotFoundException", "NotFound"),
+    ];
+    for (operation, status, code, why_not) in troubles {
+        let account = made.fork();
+        account.sandbox.set_faults(Faults::script([refused(operation, status, code)]));
+        refuses_to_guess(&account, why_not).await;
+        // It answers again, and knows of one.
+        account.sandbox.set_faults(Faults::none());
+        let End::Failed(why) = account.run(&simple, &destroy()).await else { panic!("it went") };
+        assert!(why.contains("that the plan did not show: carol/machine"), "{why}");
+    }
+
+    // Whoever consents does not depend on an answer.
+    let account = made.fork();
+    let down = refused("coder:GET workspaces", 500, "Internal");
+    account.sandbox.set_faults(Faults::script([down]));
+    assert_eq!(account.run(&simple, &consenting(&["workspaces"])).await, End::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_coder_answers_that_there_are_none_a_plain_destroy_goes_on() {
+    let account = Deployment::new(53);
+    let before = account.picture().await;
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    let down = refused("coder:GET workspaces", 500, "Internal");
+    account.sandbox.set_faults(Faults::script([down]));
+    refuses_to_guess(&account, "500").await;
+    account.done(&simple, &destroy()).await;
+    let after = account.picture().await;
+    assert_eq!(left(&after, &before), SNAPSHOT, "{}", difference(&after, &before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_nobody_wants_to_run_is_not_asked() {
+    let account = Deployment::new(54);
+    let simple = spec(SIMPLE, &[]);
+    account.done(&simple, &Options::default()).await;
+    stop_coder(&account).await;
+    account.done(&simple, &destroy()).await;
 }
 
 #[tokio::test(start_paused = true)]

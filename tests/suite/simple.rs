@@ -1,6 +1,6 @@
 //! SR-Simple from one file: from an empty account to a Coder that is owned, and back.
 
-use super::deployment::{Deployment, destroy, spec};
+use super::deployment::{Deployment, End, destroy, spec};
 use super::picture::{difference, ids};
 use coderctl::cli::Exit;
 use coderctl::cli::left::{Left, left};
@@ -10,6 +10,7 @@ use coderctl::sandbox::{self, Fault, Faults};
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::ListParams;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -174,6 +175,62 @@ async fn a_destroy_that_leaves_something_of_ours_is_not_done() {
     // As the row says: the same command again takes it away.
     assert_eq!(account.left(&simple, &destroy()).await, "Delete us-east-1/log-group/again");
     account.done(&simple, &destroy()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn coder_goes_to_newer_versions_and_never_back() {
+    let account = Deployment::new(6);
+    account.done(&spec(SIMPLE, &[]), &Options::default()).await;
+    let server = "us-east-1/kubernetes/deployment/server";
+    let refused = |plan: &Plan| -> Vec<(String, String)> {
+        assert!(plan.refusals.iter().all(|it| it.address.as_ref().unwrap().as_str() == server));
+        plan.refusals.iter().map(|it| (it.why.clone(), it.hint.clone())).collect()
+    };
+    for older in ["2.34.10", "2.36.4"] {
+        let older = spec(SIMPLE, &[&format!("coder.version={older}")]);
+        let refusals = refused(&account.plan(&older, &Options::default()).await);
+        let [(why, hint)] = refusals.as_slice() else { panic!("{refusals:?}") };
+        assert!(why.contains("v2.36.5 is live, and v2.3"), "{why}");
+        assert!(why.ends_with(" is older"), "{why}");
+        assert!(hint.contains("set coder.version to at least the live one"), "{hint}");
+        assert!(hint.contains("database.from_snapshot"), "{hint}");
+        account.sandbox.forget_calls();
+        let End::Failed(why) = account.run(&older, &Options::default()).await else {
+            panic!("it was carried out")
+        };
+        assert!(why.contains("is live, and"), "{why}");
+        assert!(account.sandbox.calls().iter().all(|call| !call.mutating));
+    }
+
+    // Numbers are compared as numbers, and another image counts by its tag alone.
+    let newer = spec(SIMPLE, &["coder.version=2.37.1"]);
+    assert_eq!(refused(&account.plan(&newer, &Options::default()).await), []);
+    account.done(&newer, &Options::default()).await;
+    let mirrored = ["coder.version=2.37.1", "coder.image=registry.example.com:5000/coder"];
+    let mirrored = account.plan(&spec(SIMPLE, &mirrored), &Options::default()).await;
+    assert_eq!(refused(&mirrored), []);
+    let back = ["coder.version=2.36.5", "coder.image=registry.example.com:5000/coder"];
+    let back = account.plan(&spec(SIMPLE, &back), &Options::default()).await;
+    assert_eq!(refused(&back).len(), 1);
+
+    // What somebody else has put there is left alone, and is nothing to refuse; setting it back is.
+    set_image(&account, "ghcr.io/coder/coder:v2.38.0").await;
+    assert_eq!(refused(&account.plan(&newer, &Options::default()).await), []);
+    let set_back = Options { overwrite_drift: true, ..Options::default() };
+    assert_eq!(refused(&account.plan(&newer, &set_back).await).len(), 1);
+    // No version, no opinion.
+    set_image(&account, "ghcr.io/coder/coder:main").await;
+    assert_eq!(refused(&account.plan(&newer, &set_back).await), []);
+}
+
+/// Has the server run another image, as somebody does by hand.
+async fn set_image(account: &Deployment, image: &str) {
+    let api: kube::Api<k8s_openapi::api::apps::v1::Deployment> =
+        kube::Api::namespaced(account.kube(), "coder");
+    let containers = json!([{"name": "coder", "image": image}]);
+    let patch = json!({"spec": {"template": {"spec": {"containers": containers}}}});
+    let patch = kube::api::Patch::Strategic(patch);
+    api.patch("coder", &kube::api::PatchParams::default(), &patch).await.unwrap();
 }
 
 /// All that a plan does, with each field that changes.

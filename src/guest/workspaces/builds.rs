@@ -1,10 +1,10 @@
 //! Deleting workspaces through Coder.
 
 use crate::aws::secrets;
-use crate::coderd::Place;
 use crate::coderd::client::Coderd;
+use crate::coderd::{Place, wants_pods};
 use crate::kind::{Class, Cx, Error, Result, seconds};
-use crate::secret::SecretRef;
+use crate::secret::{Secret, SecretRef};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -37,43 +37,55 @@ fn read(workspace: &Value) -> Workspace {
     }
 }
 
-/// A session with the stored token.
-async fn session<'a>(cx: &Cx, place: &'a Place, token: &str) -> Result<Coderd<'a>> {
-    let reference = SecretRef::SecretsManager(token.to_owned());
-    Ok(Coderd::at(place).with(secrets::resolve(cx, &reference).await?.value))
+/// The server that knows the workspaces.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Server {
+    pub(super) place: Place,
+    /// The secret with its owner's token.
+    pub(super) token_secret: String,
+    /// Whether a token is known to have been made.
+    pub(super) has_had_a_token: bool,
 }
 
-/// All workspaces; none where Coder can't be asked, because it doesn't answer or its owner's token
-/// is gone or has ended.
-pub(super) async fn all(cx: &Cx, place: &Place, token: &str) -> Result<Option<Vec<Workspace>>> {
-    let asked = async {
-        let session = session(cx, place, token).await?;
-        session.get(cx, "/workspaces").await
-    };
-    match asked.await {
-        Ok(answer) => {
-            let all = answer["workspaces"].as_array().into_iter().flatten();
-            Ok(Some(all.map(read).collect()))
+impl Server {
+    /// The stored token; `None` where none was ever made.
+    async fn token(&self, cx: &Cx) -> Result<Option<Secret>> {
+        let reference = SecretRef::SecretsManager(self.token_secret.clone());
+        match secrets::resolve(cx, &reference).await {
+            Ok(resolved) => Ok(Some(resolved.value)),
+            // It has no value, and nobody has noted one.
+            Err(error) if error.class == Class::NotFound && !self.has_had_a_token => Ok(None),
+            Err(error) => Err(error),
         }
-        Err(error) if error.class == Class::Interrupted => Err(error),
-        Err(error) => {
-            cx.progress(&format!("Coder can not be asked for its workspaces: {error}"));
-            Ok(None)
-        }
+    }
+}
+
+/// All workspaces. `None` where it is certain that there is no Coder to ask: no pod of it is
+/// wanted, or nobody has ever had a token.
+///
+/// # Errors
+/// When it can't be asked now. That says nothing of what it knows.
+pub(super) async fn all(cx: &Cx, server: &Server) -> Result<Option<Vec<Workspace>>> {
+    if !wants_pods(cx, &server.place).await? {
+        return Ok(None);
+    }
+    let Some(token) = server.token(cx).await? else { return Ok(None) };
+    let answer = Coderd::at(&server.place).with(token).get(cx, "/workspaces").await?;
+    match answer["workspaces"].as_array() {
+        Some(all) => Ok(Some(all.iter().map(read).collect())),
+        None => Err(Error::of(Class::Refused, "Coder's answer has no workspaces")),
     }
 }
 
 /// Has Coder delete these, and waits until it has.
-pub(super) async fn delete(
-    cx: &Cx,
-    place: &Place,
-    token: &str,
-    workspaces: &[Workspace],
-) -> Result<()> {
+pub(super) async fn delete(cx: &Cx, server: &Server, workspaces: &[Workspace]) -> Result<()> {
     if workspaces.is_empty() {
         return Ok(());
     }
-    let session = session(cx, place, token).await?;
+    let Some(token) = server.token(cx).await? else {
+        return Err(Error::of(Class::NotFound, "the token of Coder's owner is gone"));
+    };
+    let session = Coderd::at(&server.place).with(token);
     for workspace in workspaces {
         if workspace.status != "deleting" {
             begin(cx, &session, workspace).await?;

@@ -39,7 +39,7 @@ impl Object {
     /// All that is wanted.
     pub(super) async fn wanted_now(&self, cx: &Cx) -> Result<Payload> {
         match &self.content {
-            Content::Manifest { manifest, read_at_start } => {
+            Content::Manifest { manifest, read_at_start, .. } => {
                 let mut whole = manifest.whole(cx)?;
                 let access = self.access(cx)?;
                 let sources =

@@ -38,7 +38,7 @@ impl Object {
                     .collect();
                 whole.insert("stringData".to_owned(), Value::Object(entries));
             }
-            Content::Manifest { manifest, read_at_start } => {
+            Content::Manifest { manifest, read_at_start, .. } => {
                 let mut manifest = manifest.shown(|input| hole(input, named));
                 if !checksum::put(&mut manifest, read_at_start, |_| None)
                     && let Some(place) = manifest.pointer_mut(checksum::POINTER)

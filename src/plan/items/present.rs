@@ -2,7 +2,7 @@
 
 use super::{Judge, Judged, State};
 use crate::graph::{AnyFound, AnyKind, GraphNode};
-use crate::kind::{Change, Compared, Consent, Effect, ReplaceOrder, Status, show};
+use crate::kind::{Change, Compared, Consent, Effect, Refused, ReplaceOrder, Status, show};
 use crate::name::PhysicalId;
 use crate::observe::Live;
 use crate::plan::{Action, kind_named};
@@ -39,6 +39,8 @@ impl Judge<'_> {
         if let Status::Failed(why) = &found.status {
             return self.failed(node, wanted, kind, live, why.clone());
         }
+        let mut compared = compared;
+        let refused = compared.refused.take();
         let (changes, drift, notes) = self.changes(wanted, found, compared);
         let replacing: Vec<&Change> =
             changes.iter().filter(|change| change.effect == Effect::Replace).collect();
@@ -83,6 +85,17 @@ impl Judge<'_> {
             && let Some(why) = self.above_unreadable(live)
         {
             return self.withhold(node, wanted, live, why);
+        }
+        // A change is named by its field, or by what is whole where that is not taken apart.
+        let is_due = |field: &str| changes.iter().any(|change| field.starts_with(&change.field));
+        if let Some(Refused { field, why, hint }) = refused
+            && (action == Action::Replace || is_due(&field))
+        {
+            self.refuse(
+                Some(address),
+                format!("{field} of {address} must not change: {why}"),
+                hint,
+            );
         }
         let destroys = action == Action::Replace && found.consent != Consent::None;
         self.push(node, wanted, action, Some(live), |item| {
