@@ -280,7 +280,9 @@ impl Kind for Object {
         diff.in_place(&format!("labels.{LABEL}"), &MANAGER.to_owned(), &live.label);
         match content {
             Content::Manifest { manifest, read_at_start, instead_of_older } => {
+                // One that doesn't run may be taken back: mostly it never ran.
                 if let Some(instead) = instead_of_older
+                    && rollout::Replicas::of(&live.object).are_ready()
                     && let Some(older) = image::older(&manifest.known(diff).0, &live.object)
                 {
                     let image::Older { field, live, wanted } = older;

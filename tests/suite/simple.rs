@@ -215,6 +215,7 @@ async fn coder_goes_to_newer_versions_and_never_back() {
 
     // What somebody else has put there is left alone, and is nothing to refuse; setting it back is.
     set_image(&account, "ghcr.io/coder/coder:v2.38.0").await;
+    account.pass(300).await;
     assert_eq!(refused(&account.plan(&newer, &Options::default()).await), []);
     let set_back = Options { overwrite_drift: true, ..Options::default() };
     assert_eq!(refused(&account.plan(&newer, &set_back).await).len(), 1);

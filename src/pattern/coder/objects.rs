@@ -1,7 +1,6 @@
 //! The objects in the order in which they need each other.
 
 use super::environment::{DATABASE, GITHUB, OIDC};
-use super::labels::SERVER;
 use super::{access, namespaces, network_policy, server, service, storage};
 use crate::aws::eks::access::Access;
 use crate::graph::Handle;
@@ -75,7 +74,7 @@ pub(in crate::pattern) fn add(
     }
     let deployment = server::deployment(coder, wanted.dns, wanted.ingress, wanted.group);
     let object =
-        object(wanted, &deployment)?.reading_at_start(secrets).never_older(instead_of_older(coder));
+        object(wanted, &deployment)?.reading_at_start(secrets).never_older(INSTEAD_OF_OLDER);
     let address = draft.here("kubernetes/deployment/server");
     let server = draft.graph.add(&region, address, "coder", object);
     draft.graph.after(server, home, Need::Ready, IN_ITS_NAMESPACE);
@@ -98,14 +97,8 @@ const IN_ITS_NAMESPACE: &str = "Kubernetes refuses objects in a namespace that i
 
 /// What to do instead of going back to an older version, which can not read the database that a newer
 /// one has changed: <https://coder.com/docs/install/upgrade>.
-fn instead_of_older(coder: &Coder) -> String {
-    let namespace = &coder.namespace;
-    format!(
-        "set coder.version to at least the live one; an older one takes a database from a snapshot \
-         of its time: coderctl destroy, then coderctl apply --set database.from_snapshot=NAME; if \
-         the live one could never start: kubectl -n {namespace} rollout undo deployment/{SERVER}"
-    )
-}
+const INSTEAD_OF_OLDER: &str = "set coder.version to at least the live one; an older one takes a database from a snapshot of its \
+     time: coderctl destroy, then coderctl apply --set database.from_snapshot=NAME";
 
 /// The Secrets that the server reads, by name.
 fn secrets(coder: &Coder, database: &DatabaseUrl) -> BTreeMap<String, Content> {
