@@ -65,16 +65,16 @@ async fn down() -> Act {
 
 /// Dies on this side of the drawn calls.
 async fn survives(act: Act, stop: Stop, salt: u64) {
-    let (count, should) = act.undisturbed().await;
+    let (_, should) = act.undisturbed().await;
+    let (_, count) = act.left(&[]).await;
     let points: Vec<(u32, Stop)> =
         drawn(count, POINTS, salt).into_iter().map(|nth| (nth, stop)).collect();
     let mut wrong = Vec::new();
     let mut cases = 0;
     for some in points.chunks(AT_ONCE) {
         let (left, made) = act.left(some).await;
-        // What happens at the same moment happens in an order of its own in each run, and now and
-        // then that spares or takes one more call.
-        assert!(made.abs_diff(count) <= 2, "{made} calls, and {count} in another run");
+        // The lock is renewed by the clock, now and then once more or less.
+        assert!(made.abs_diff(count) <= count / 20, "{made} calls, and {count} in another run");
         let there = some.iter().filter(|(nth, _)| *nth <= made).count();
         assert_eq!(left.len(), there, "of {made} calls");
         for left in left {
