@@ -104,8 +104,8 @@ async fn a_change_that_failed_is_taken_back_with_the_spec() {
     let account = Deployment::new(66);
     let simple = spec(SIMPLE, &[]);
     account.done(&simple, &Options::default()).await;
-    // No node has room for it, so its server never runs, and no database is changed by it.
-    let broken = ["coder.version=2.37.1", "coder.resources={cpu: \"64\", memory: 4Gi}"];
+    // No registry has it, so its server never runs, and no database is changed by it.
+    let broken = ["coder.version=2.37.1", "coder.image=ghcr.io/coder/coder2"];
     let broken = spec(SIMPLE, &broken);
     let End::Failed(why) = account.run(&broken, &Options::default()).await else { panic!() };
     assert!(why.contains("kubernetes/deployment/server"), "{why}");

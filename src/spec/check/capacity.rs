@@ -1,4 +1,5 @@
-//! Whether the nodes that are always there have room for `max_workspaces`.
+//! Whether the nodes that are always there have room for `max_workspaces`, and one of Coder's own
+//! for a server.
 //!
 //! Only `min_size` counts: nothing in a deployment adds nodes by itself. A node is reckoned with
 //! what EKS leaves of it for pods, less what the cluster's own daemons ask for.
@@ -13,6 +14,11 @@ const DAEMONS: Room = Room { milli_cpu: 250, mebibytes: 512 };
 
 /// Pods of a node that are no workspaces, with some room for what a team adds.
 const OTHER_PODS: u64 = 8;
+
+/// What can be attached to an instance in all: its network interfaces, its root volume and those of
+/// workspaces, of which each has one. Newer types have more; none has less.
+/// <https://docs.aws.amazon.com/ebs/latest/userguide/volume_limits.html>
+const ATTACHMENTS: u64 = 28;
 
 /// Nodes of one group.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html>
@@ -30,9 +36,33 @@ struct Room {
 struct Node {
     allocatable: Room,
     pods: u64,
+    volumes: u64,
 }
 
 pub(super) fn check(spec: &Spec, cx: &mut Check<'_>) {
+    server(spec, cx);
+    workspaces(spec, cx);
+}
+
+/// Whether a node of its own group has room for a server of Coder.
+fn server(spec: &Spec, cx: &mut Check<'_>) {
+    let (Some(cluster), Some(coder)) = (&spec.cluster, &spec.coder) else { return };
+    let group = cluster.node_groups.get(&coder.node_group);
+    let (Some(group), Some(one)) = (group, asked(&coder.resources)) else { return };
+    let small = group.instance_types.iter().find(|name| fits(name, one) == Some(0));
+    if let Some(small) = small {
+        let message = format!(
+            "a node of type {small} has no room for a server of {} CPU and {}",
+            coder.resources.cpu, coder.resources.memory
+        );
+        let problem = cx.problem(&["coder", "resources"], message);
+        let types = cx.span(&["cluster", "node_groups", &coder.node_group, "instance_types"]);
+        let problem = problem.also(types, "Coder runs on these");
+        cx.push(problem.hint("take larger instance types, or ask for less"));
+    }
+}
+
+fn workspaces(spec: &Spec, cx: &mut Check<'_>) {
     let (Some(wanted), Some(cluster), Some(coder)) =
         (spec.max_workspaces, &spec.cluster, &spec.coder)
     else {
@@ -102,7 +132,8 @@ fn fits(instance_type: &str, each: Room) -> Option<u64> {
     Some(
         room(all.milli_cpu, DAEMONS.milli_cpu, each.milli_cpu)
             .min(room(all.mebibytes, DAEMONS.mebibytes, each.mebibytes))
-            .min(node.pods.saturating_sub(OTHER_PODS)),
+            .min(node.pods.saturating_sub(OTHER_PODS))
+            .min(node.volumes),
     )
 }
 
@@ -125,7 +156,9 @@ fn node(instance_type: &str) -> Option<Node> {
         milli_cpu: (cpus * 1000).saturating_sub(reserved_cpu),
         mebibytes: memory.saturating_sub(reserved_memory),
     };
-    Some(Node { allocatable, pods })
+    // The root volume takes one.
+    let volumes = ATTACHMENTS - interfaces(size) - 1;
+    Some(Node { allocatable, pods, volumes })
 }
 
 /// The processors of a size, the same in all families of [`gibibytes_per_cpu`].
@@ -163,6 +196,17 @@ fn pods(size: &str) -> u64 {
         "xlarge" | "2xlarge" => 58,
         "4xlarge" => 110,
         _ => 234,
+    }
+}
+
+/// How many network interfaces a node has, once it is full of pods.
+/// <https://docs.aws.amazon.com/ec2/latest/instancetypes/gp.html>
+fn interfaces(size: &str) -> u64 {
+    match size {
+        "large" => 3,
+        "xlarge" | "2xlarge" => 4,
+        "4xlarge" | "8xlarge" | "12xlarge" => 8,
+        _ => 15,
     }
 }
 
