@@ -99,6 +99,10 @@ async fn names(session: &Session, cx: &Cx, plan: &Plan) -> Result<Option<Refusal
     if delegation.is_whole() {
         return Ok(None);
     }
+    // Behind some firewalls nobody hears of any name server: that says nothing of the zone.
+    if delegation.public.is_empty() && !zone::sees_the_world(cx).await {
+        return Err(Error::local("this machine does not see the public DNS"));
+    }
     let hint =
         "the certificate would be waited for in vain; plan again once the parent domain has \
                 them"

@@ -86,6 +86,8 @@ async fn a_zone_that_the_world_does_not_look_into() {
     let [undelegated] = &refusals(registrar).await[..] else { panic!() };
     assert!(undelegated.why.contains("dev.example.com is not delegated"), "{undelegated:?}");
     assert!(own.iter().all(|server| undelegated.why.contains(server)), "{undelegated:?}");
+    // Nobody has any name server, where the public DNS can't be seen.
+    assert_eq!(refusals(BTreeSet::new()).await, []);
     // The user does what the refusal says.
     assert_eq!(refusals(own).await, []);
 }

@@ -10,7 +10,7 @@ import sys
 
 from moto.core.responses import ActionResult
 from moto.ec2.models.launch_templates import LaunchTemplate
-from moto.ec2.models.nat_gateways import NatGateway
+from moto.ec2.models.nat_gateways import NatGateway, NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.vpcs import VPCEndPoint
 from moto.ec2.responses.launch_templates import LaunchTemplates
@@ -81,7 +81,15 @@ def endpoint_made(self, *args, known=VPCEndPoint.__init__, **more):
         interface.description = f"VPC Endpoint Interface {self.id}"
 
 
+# And the interface of a NAT gateway goes with it; moto's stays.
+def nat_deleted(self, nat_gateway_id, known=NatGatewayBackend.delete_nat_gateway):
+    gateway = known(self, nat_gateway_id)
+    self.enis.pop(gateway._eni.id, None)
+    return gateway
+
+
 NatGateway.__init__ = nat_made
+NatGatewayBackend.delete_nat_gateway = nat_deleted
 VPCEndPoint.__init__ = endpoint_made
 
 

@@ -205,3 +205,12 @@ pub async fn compared(cx: &Cx, known: Known) -> Result<Delegation> {
     })?;
     Ok(Delegation { zone, own, public })
 }
+
+/// A domain that has name servers for sure.
+const KNOWN: &str = "amazonaws.com";
+
+/// Whether this machine's resolver tells of name servers at all.
+pub async fn sees_the_world(cx: &Cx) -> bool {
+    let Some(dns) = cx.connector::<PublicDns>() else { return false };
+    dns.0.name_servers(KNOWN).await.is_ok_and(|servers| !servers.is_empty())
+}
